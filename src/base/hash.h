@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hash: the digests Quell rests on, over libsodium.
+ *
+ * digest: BLAKE2b, streaming, keyed or not, 16 or 32 bytes. Used where a match
+ *   can lead to a mail being withheld. (limits.md 8 measured SHA-256 with SHA-NI
+ *   faster on long bodies; bench/hash shows both, so the choice can be revisited.)
+ * siphash: SipHash-2-4-128 with a secret key, for tables that strangers could
+ *   try to fill with collisions.
+ * hmac: HMAC-SHA256 cut to 96 bits, for the stamp.
+ */
+#ifndef QUELL_BASE_HASH_H
+#define QUELL_BASE_HASH_H
+
+#include "base/slice.h"
+
+#include <sodium/crypto_generichash_blake2b.h>
+
+enum { HASH_KEY_BYTES = 32, DIGEST_BYTES = 32, DIGEST_SHORT_BYTES = 16, HMAC_BYTES = 12 };
+
+struct digest {
+	crypto_generichash_blake2b_state state;
+	size_t out_bytes;
+};
+
+struct hash128 {
+	uint64_t lo, hi;
+};
+
+/* Once, before anything else; false when the library cannot start. */
+bool hash_start(void);
+
+/* key: HASH_KEY_BYTES or NULL for an unkeyed digest; out_bytes 16 to 32. */
+void digest_init(struct digest *d, const uint8_t *key, size_t out_bytes);
+void digest_add(struct digest *d, struct slice s);
+/* Length first, so that two fields can never be mistaken for one. */
+void digest_add_field(struct digest *d, struct slice s);
+/* out: out_bytes as given at init. */
+void digest_end(struct digest *d, uint8_t *out);
+
+/* key: the first 16 bytes are used. */
+struct hash128 hash_sip128(const uint8_t *key, struct slice s);
+
+void hash_hmac96(const uint8_t key[HASH_KEY_BYTES], struct slice s, uint8_t out[HMAC_BYTES]);
+/* In constant time. */
+bool hash_is_equal(const uint8_t *a, const uint8_t *b, size_t n);
+/* From the system's source of randomness. */
+void hash_random(void *out, size_t n);
+
+/* Lower-case hexadecimal, 2n characters and a NUL. */
+void hash_to_hex(const uint8_t *bytes, size_t n, char *out);
+/* Exactly 2n hexadecimal digits. */
+bool hash_from_hex(struct slice s, uint8_t *out, size_t n);
+
+#endif
