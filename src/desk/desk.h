@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * desk: the quell command. Finds the command word, reads its options, runs it.
+ *
+ * Words, options and exit statuses are stable (DESIGN 5): scripts rely on them.
+ * Answers go to out, troubles to err; with --json out gets one JSON object and
+ * nothing else, whatever happens. The desk reads settings through its host
+ * (main), opens the store read-only, and gives orders only through the daemon's
+ * control socket.
+ */
+#ifndef QUELL_DESK_DESK_H
+#define QUELL_DESK_DESK_H
+
+#include "base/error.h"
+#include "base/slice.h"
+
+#include <stdio.h>
+
+struct store_reader;
+
+/* What the desk needs of the settings. Owned by the host. */
+struct desk_settings {
+	const char *state;          /* the state folder */
+	const char *control_socket; /* path */
+	int64_t per_minute;         /* default rate of a release */
+};
+
+enum desk_option {
+	DESK_JSON = 1 << 0,    /* --json */
+	DESK_RATE = 1 << 1,    /* --rate N/min */
+	DESK_MANUAL = 1 << 2,  /* --man */
+	DESK_LIMIT = 1 << 3,   /* --limit N */
+};
+
+struct desk_args {
+	char **words;          /* what is left after the options */
+	size_t word_count;
+	bool want_json, want_manual;
+	int64_t per_minute;    /* -1: not given; 0: as fast as it goes */
+	uint64_t limit;        /* 0: all */
+};
+
+struct desk;
+typedef enum exit_status desk_fn(struct desk *desk, const struct desk_args *args);
+
+struct desk_command {
+	const char *name, *usage, *summary;
+	const char *manual;    /* the page that tells more; "" when there is none */
+	unsigned options;      /* enum desk_option */
+	size_t words_min, words_max;
+	desk_fn *fn;           /* NULL: not in this version */
+};
+
+/* What main lends the desk. */
+struct desk_host {
+	const char *version;
+	/* Reads the settings (file NULL: the usual one); false after telling err why. */
+	bool (*settings)(void *ctx, const char *file, FILE *err, struct desk_settings *settings_out);
+	void *ctx;
+	const struct desk_command *config; /* the one command that lives in main */
+};
+
+struct desk {
+	const struct desk_host *host;
+	const struct desk_command *command;
+	const char *file;      /* of -c, or NULL */
+	FILE *out, *err;
+	size_t columns;        /* of the terminal; 0: out is none, never cut */
+	bool want_colour;
+};
+
+/* The whole of main(): argv as given. Sets the locale's character type. */
+enum exit_status desk_run(const struct desk_host *host, int argc, char **argv, FILE *out, FILE *err);
+/* The same with a given width and colour: for tests. */
+enum exit_status desk_run_as(struct desk *desk, int argc, char **argv);
+
+/* "quell NAME: text" to err; returns status. */
+enum exit_status desk_fail(struct desk *desk, enum exit_status status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Text for people to out: made safe, folded to the terminal. */
+void desk_say(struct desk *desk, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool desk_settings(struct desk *desk, struct desk_settings *settings_out);
+
+/* Opens the store of the settings. EXIT_FINE with *reader_out NULL when there is
+ * none yet; any other status has been told. */
+enum exit_status desk_open(struct desk *desk, struct store_reader **reader_out);
+
+/* ANSI colour around what is printed next; "" when none is wanted. */
+enum desk_colour { DESK_PLAIN, DESK_BOLD, DESK_RED, DESK_YELLOW, DESK_GREEN };
+const char *desk_colour(const struct desk *desk, enum desk_colour colour);
+
+desk_fn desk_incidents, desk_incident, desk_held, desk_release, desk_explain;
+
+#endif

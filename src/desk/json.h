@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * json: answers for programs.
+ *
+ * Texts from outside become valid UTF-8 (what is not is replaced by U+FFFD), and
+ * everything beyond ASCII is written as \uNNNN, so that even raw on a terminal
+ * an answer does no harm. Lists are written item by item, so a hold with a
+ * million rows needs no memory for them.
+ */
+#ifndef QUELL_DESK_JSON_H
+#define QUELL_DESK_JSON_H
+
+#include "base/slice.h"
+#include "storm/incident.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* A new reference; an empty string without memory. */
+json_t *json_text(struct slice s);
+json_t *json_word(const char *str);
+/* null for "". */
+json_t *json_word_or_null(const char *str);
+/* RFC 3339 in UTC; null for 0. */
+json_t *json_time(int64_t when_ms);
+
+/* {"id": ..., "class": ..., ...}, a new reference (NULL without memory). */
+json_t *json_incident(const struct incident *incident);
+
+/* One object in one line at a time: `{"quell": VERSION`, members, lists, `}`. */
+struct json_stream {
+	FILE *out;
+	bool is_in_list, has_item;
+};
+void json_begin(struct json_stream *j, FILE *out, const char *version);
+/* Takes over value; NULL is written as null. */
+void json_member(struct json_stream *j, const char *name, json_t *value);
+void json_list(struct json_stream *j, const char *name);
+void json_item(struct json_stream *j, json_t *value);
+/* Ends a list that is open, then the object. */
+void json_list_end(struct json_stream *j);
+void json_end(struct json_stream *j);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * internal: what flow.c and intake.c share. Nobody else includes this.
+ */
+#ifndef QUELL_FLOW_INTERNAL_H
+#define QUELL_FLOW_INTERNAL_H
+
+#include "base/list.h"
+#include "flow/flow.h"
+
+enum {
+	FLOW_DIRTY_MAX = 64,          /* incidents whose counters wait to be stored */
+	FLOW_COUNTERS_EVERY_MS = 1000,
+};
+
+struct flow {
+	struct flow_setup setup;
+	struct storm *storm;
+	struct gate gate;
+	uint8_t site_key[HASH_KEY_BYTES];
+	struct list waiting;          /* intakes that wait for the hold, oldest first */
+	char dirty[FLOW_DIRTY_MAX][INCIDENT_ID_BYTES];
+	unsigned dirty_count;
+	int64_t counters_due_ms;
+	uint64_t released, gate_deferred, gate_delivered;
+};
+
+/* Answers every waiting intake whose deadline has passed. */
+void intake_expire(struct flow *flow, int64_t now_ms);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * account: "user", "user:group" or ":group" to numbers. Names are looked up;
+ * plain numbers are taken as they are. An absent part leaves its number as it was.
+ */
+#ifndef QUELL_MAIN_ACCOUNT_H
+#define QUELL_MAIN_ACCOUNT_H
+
+#include "base/error.h"
+
+#include <sys/types.h>
+
+/* setting: its name, for the message. */
+bool account_find(const char *setting, const char *text, uid_t *uid_io, gid_t *gid_io, struct error *error);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * daemon: the parts of quelld, wired together from settings. No logic.
+ *
+ * daemon_start builds from the ground up (store, engine, release, doors) and
+ * daemon_stop takes down in the opposite order; what is half built when
+ * something fails is taken down the same way.
+ */
+#ifndef QUELL_MAIN_DAEMON_H
+#define QUELL_MAIN_DAEMON_H
+
+#include "act/release.h"
+#include "desk/control.h"
+#include "door/confirm.h"
+#include "door/milter.h"
+#include "flow/flow.h"
+#include "main/settings.h"
+#include "net/loop.h"
+#include "store/store.h"
+
+enum { DAEMON_DOORS_MAX = 16 };
+
+struct daemon {
+	struct settings *settings;
+	struct settings *former;      /* of before the last reload: mails under way may still
+					 read its host names */
+	const char *file;             /* as given with -c; NULL: the usual place */
+	struct loop *loop;
+	struct store *store;
+	struct flow *flow;
+	struct release *release;
+	struct confirm *confirm;
+	struct control *control;
+	struct milter_door *doors[DAEMON_DOORS_MAX];
+	size_t door_count;
+	struct loop_timer *tick, *watchdog;
+	struct event *store_event;
+	char host_name[256];
+};
+
+/* settings: taken over, also on failure. False and the reason in error. */
+bool daemon_start(struct daemon *d, struct settings *settings, const char *file, struct error *error);
+/* Until SIGTERM or SIGINT. */
+void daemon_run(struct daemon *d);
+void daemon_stop(struct daemon *d);
+/* The rooms' set-ups as the settings want them now. */
+struct flow_setup daemon_flow_setup(struct daemon *d);
+bool daemon_start_control(struct daemon *d, struct error *error);
+bool daemon_release_setup(struct daemon *d, struct release_setup *setup_out, struct error *error);
+/* Reads the settings again; with errors in them the old ones stay. */
+bool daemon_reload(struct daemon *d);
+
+#endif

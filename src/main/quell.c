@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * quell: the command. All it does is to lend the desk the settings.
+ */
+#include "main/config.h"
+
+#include "base/hash.h"
+
+int main(int argc, char **argv)
+{
+	struct config_host ctx = { .settings = NULL };
+	const struct desk_host host = { .version = QUELL_VERSION, .settings = config_host_settings, .ctx = &ctx,
+					.config = &config_command };
+	if (!hash_start())
+		return EXIT_UNAVAILABLE;
+	enum exit_status status = desk_run(&host, argc, argv, stdout, stderr);
+	config_host_free(&ctx);
+	return (int)status;
+}

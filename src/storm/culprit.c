@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * culprit: walking down one chain of Received lines.
+ */
+#include "storm/culprit.h"
+
+static const double TRUST_RELAY = .95, TRUST_UNKNOWN = .5, TRUST_BREAK = .3, TRUST_LEAST = .45;
+
+/* Who handed the mail to the writer of a hop, as the receiver above saw it. */
+struct handover {
+	struct ip ip;
+	struct slice name, helo;
+	struct slice written_by; /* empty: us */
+	double trust;
+};
+
+static bool is_same_org(struct slice a, struct slice b)
+{
+	return a.len > 0 && b.len > 0 && slice_equal_nocase(domain_org(a), domain_org(b));
+}
+
+void peer_of(const struct facts *facts, struct peer *peer_out)
+{
+	bool is_hop = facts->peer_hop < facts->hop_count;
+	const struct hop *hop = is_hop ? &facts->hops[facts->peer_hop] : NULL;
+	*peer_out = (struct peer){ .ip = facts->peer_ip, .name = facts->peer_name };
+	peer_out->helo = hop && ip_equal(hop->from_ip, facts->peer_ip) ? hop->from_helo
+								       : facts->envelope.helo;
+	if (peer_out->name.len == 0)
+		peer_out->name = peer_out->helo;
+	peer_out->org = domain_org(peer_out->name);
+}
+
+bool culprit_has_marker(const struct facts *facts)
+{
+	return facts->reinject_marks & (REINJECT_POP3_PREFIX | REINJECT_IMB_RECIPIENT);
+}
+
+const char *culprit_product(const struct facts *facts)
+{
+	return culprit_has_marker(facts) ? "Microsoft Small Business Server 2003 POP3 connector" : "";
+}
+
+bool culprit_is_in_audience(const struct facts *facts, struct slice org)
+{
+	for (size_t i = 0; org.len > 0 && i < facts->audience_count; i++) {
+		struct slice domain = facts->audience[i].domain;
+		if (!slice_ends_nocase(domain, org))
+			continue;
+		if (domain.len == org.len || domain.ptr[domain.len - org.len - 1] == '.')
+			return true;
+	}
+	return false;
+}
+
+static bool is_recipient_org(const struct facts *facts, struct slice org)
+{
+	for (size_t i = 0; i < facts->envelope.rcpt_count && i < 8; i++) {
+		struct slice rcpt = facts->envelope.rcpts[i];
+		size_t at = rcpt.len;
+		while (at > 0 && rcpt.ptr[at - 1] != '@')
+			at--;
+		if (at > 0 && is_same_org(slice_from(rcpt, at), org))
+			return true;
+	}
+	return false;
+}
+
+/* May a host of this organisation be suspected for being in the audience? Not
+ * the author's, not the list's, not a recipient's of this very transaction. */
+static bool is_audience_host(const struct facts *facts, struct slice host)
+{
+	if (host.len == 0 || host.ptr[0] == '[')
+		return false;
+	struct slice org = domain_org(host);
+	return culprit_is_in_audience(facts, org) && !is_same_org(org, facts->from.domain) &&
+	       !is_same_org(org, facts->list_id) && !is_recipient_org(facts, org);
+}
+
+static bool is_relay(const char *const *relays, size_t count, struct slice host)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_equal_nocase(host, slice_from_str(relays[i])))
+			return true;
+	return false;
+}
+
+static bool has_from(const struct hop *hop)
+{
+	return hop->kind == HOP_SMTP && (!ip_is_unknown(hop->from_ip) || hop->from_helo.len > 0);
+}
+
+/* How much of the trust in the hop above remains at this hop. */
+static double trust_factor(const struct hop *hop, const struct handover *above, bool is_above_local,
+			   const char *const *relays, size_t relay_count)
+{
+	if (hop->by.len == 0)
+		return 1; /* a local step that names no host; it attests nothing either */
+	bool is_unknown_peer = ip_is_unknown(above->ip) && above->name.len == 0 &&
+			       above->helo.len == 0;
+	bool is_joined = is_above_local || is_unknown_peer || is_same_org(above->name, hop->by) ||
+			 is_same_org(above->helo, hop->by);
+	double trust = is_relay(relays, relay_count, hop->by) ? TRUST_RELAY : TRUST_UNKNOWN;
+	return is_joined ? trust : trust * TRUST_BREAK;
+}
+
+static bool is_connector_host(const struct facts *facts, struct slice host)
+{
+	return is_same_org(facts->connector.domain, host);
+}
+
+/* Did the writer of this hop fetch the mail and send it again? */
+static bool is_fetch_hop(const struct facts *facts, const struct hop *hop)
+{
+	if (hop->by.len == 0)
+		return false;
+	if (is_connector_host(facts, hop->by))
+		return true;
+	return (hop->kind == HOP_PICKUP || hop->kind == HOP_POP3) &&
+	       (facts->reinject_marks & REINJECT_PICKUP_FOREIGN) &&
+	       !is_same_org(hop->by, facts->from.domain);
+}
+
+static void settle_names(const struct facts *facts, const struct handover *from, struct culprit *c)
+{
+	struct slice claim = c->hop_host.len ? c->hop_host : facts->connector.domain;
+	bool has_prefix = facts->connector.domain.len > 0;
+	bool does_prefix_agree = has_prefix && is_same_org(facts->connector.domain, claim);
+	bool is_name_confirmed = is_same_org(from->name, claim) ||
+				 (from->name.len && culprit_is_in_audience(facts, domain_org(from->name)));
+	if (is_name_confirmed)
+		c->domain = domain_org(from->name);
+	else if (does_prefix_agree && is_same_org(from->helo, claim))
+		c->domain = domain_org(claim);
+	unsigned second = facts->reinject_marks & (REINJECT_PICKUP_FOREIGN | REINJECT_MSID_MINTED);
+	c->is_decisive = culprit_has_marker(facts) && second && c->kind == CULPRIT_FETCH &&
+			 c->domain.len > 0 && is_same_org(c->domain, facts->connector.domain);
+}
+
+static void settle(const struct facts *facts, enum culprit_kind kind, const struct handover *from,
+		   struct slice hop_host, struct culprit *c)
+{
+	*c = (struct culprit){
+		.kind = kind,
+		.ip = from->ip,
+		.host = from->name,
+		.helo = from->helo,
+		.attested_by = from->written_by,
+		.hop_host = hop_host,
+		.credibility = from->trust,
+	};
+	settle_names(facts, from, c);
+}
+
+/* A candidate whose receiver is not believed is none; so is one without address. */
+static bool is_believable(const struct handover *from)
+{
+	return from->trust >= TRUST_LEAST && !ip_is_unknown(from->ip);
+}
+
+/* The hop at the trust boundary or the connection itself hands over to hop k;
+ * moves to the handover that hop k attests. */
+static void step_down(const struct hop *hop, struct handover *from, double trust)
+{
+	if (has_from(hop)) {
+		*from = (struct handover){ hop->from_ip, hop->from_name, hop->from_helo, hop->by,
+					   trust };
+		return;
+	}
+	from->trust = trust < from->trust ? from->trust : trust;
+}
+
+void culprit_find(const struct facts *facts, const char *const *relays, size_t relay_count,
+		  struct culprit *culprit_out)
+{
+	struct peer peer;
+	peer_of(facts, &peer);
+	struct handover from = { peer.ip, peer.name, peer.helo, { NULL, 0 }, 1 };
+	struct culprit audience = { 0 };
+	double trust = 1;
+	size_t first = facts->peer_hop < facts->hop_count ? facts->peer_hop + 1 : 0;
+	*culprit_out = (struct culprit){ 0 };
+	for (size_t k = first; k <= facts->hop_count; k++) {
+		const struct hop *hop = k < facts->hop_count ? &facts->hops[k] : NULL;
+		bool is_believed = is_believable(&from);
+		bool is_connector = is_connector_host(facts, from.name) ||
+				    is_connector_host(facts, from.helo);
+		if (is_believed && (is_connector || (hop && is_fetch_hop(facts, hop)))) {
+			settle(facts, CULPRIT_FETCH, &from,
+			       hop && !is_connector ? hop->by : from.helo, culprit_out);
+			culprit_out->is_pickup = hop && hop->kind != HOP_SMTP;
+			return;
+		}
+		if (is_believed && audience.kind == CULPRIT_NONE &&
+		    (is_audience_host(facts, from.name) ||
+		     (from.name.len == 0 && is_audience_host(facts, from.helo))))
+			settle(facts, CULPRIT_AUDIENCE, &from, from.helo, &audience);
+		if (!hop)
+			break;
+		bool is_above_local = k > first && !has_from(&facts->hops[k - 1]);
+		trust *= trust_factor(hop, &from, is_above_local, relays, relay_count);
+		step_down(hop, &from, trust);
+	}
+	*culprit_out = audience;
+}

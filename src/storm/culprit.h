@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * culprit: who put this one copy into the stream, judged from its own facts.
+ *
+ * The inline part of tracing (algorithms.md 2.2), for one mail at a time and on
+ * the careful side. From the trust boundary down it looks for the topmost hop
+ * that fetched and sent again (pickup, POP3, the connector's own domain), else a
+ * host of a domain in the audience. The party is then the address that the
+ * receiver of that hop wrote down, never what the party says of itself; how far
+ * to believe the receiver is the product of trust down the chain (own hosts 1,
+ * configured relays .95, others .5; a break in the chain .3). Below .45 nobody is
+ * found, and the copy speaks only for its peer. From is never looked at as a
+ * party. What it cannot do: name a host that leaves neither marks nor a hop, or
+ * anything behind a relay that nobody vouches for.
+ */
+#ifndef QUELL_STORM_CULPRIT_H
+#define QUELL_STORM_CULPRIT_H
+
+#include "mail/facts.h"
+#include "mail/received.h"
+
+enum culprit_kind {
+	CULPRIT_NONE,
+	CULPRIT_AUDIENCE, /* a host of a domain that the mail was addressed to */
+	CULPRIT_FETCH,    /* it fetched the mail, or its connector left its prefix */
+};
+
+struct culprit {
+	enum culprit_kind kind;
+	struct ip ip;              /* attested */
+	struct slice host;         /* attested name; empty if none */
+	struct slice helo;         /* what it called itself */
+	struct slice domain;       /* its organisation, when two signs agree on it */
+	struct slice attested_by;  /* host that wrote the address down; empty: ours */
+	struct slice hop_host;     /* the name in its own Received line; a claim */
+	double credibility;        /* of the attesting receiver, 0..1 */
+	bool is_decisive;          /* connector prefix and pickup or minted id, agreeing */
+	bool is_pickup;            /* it left a pickup or POP3 line */
+};
+
+/* Who the copy was received from, as our own side wrote it down. */
+struct peer {
+	struct ip ip;
+	struct slice name;  /* PTR, else HELO */
+	struct slice helo;
+	struct slice org;   /* of name; empty when there is no name */
+};
+
+void peer_of(const struct facts *facts, struct peer *peer_out);
+/* relays: hosts whose lines are believed. kind is CULPRIT_NONE when nobody can
+ * be found. Slices point into the facts. */
+void culprit_find(const struct facts *facts, const char *const *relays, size_t relay_count,
+		  struct culprit *culprit_out);
+/* Is the organisation among those of To and Cc, the connector prefix removed? */
+bool culprit_is_in_audience(const struct facts *facts, struct slice org);
+/* A prefix or an "IMB Recipient" mailbox in the mail's own To or Cc. */
+bool culprit_has_marker(const struct facts *facts);
+/* "Microsoft Small Business Server 2003 POP3 connector" or "". */
+const char *culprit_product(const struct facts *facts);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * incidents: the storms being followed, with what is not shown of each.
+ *
+ * A bounded set (a share of the memory cap; one is about 45 KiB). The quietest
+ * closed one gives way first, then the quietest of all; the store has it by then,
+ * since every change of state is handed out. Looked for only when a mail brings
+ * surplus or a mark, never on the plain path.
+ */
+#ifndef QUELL_STORM_INCIDENTS_H
+#define QUELL_STORM_INCIDENTS_H
+
+#include "storm/culprit.h"
+#include "storm/instances.h"
+
+enum {
+	TRACK_INSTANCES = 8,     /* instances of one content whose breakers are watched */
+	TRACK_WITNESSES = 4,     /* peers through which a party's copies came */
+	TRACK_RCPTS_EXACT = 64,
+	TRACK_SKETCH_BITS = 8192,
+};
+
+struct witness {
+	uint64_t peer;      /* hash of its address */
+	uint32_t copies;
+	double credibility; /* the best seen */
+};
+
+/* What stands behind struct party. */
+struct party_track {
+	struct fuse fuse;   /* only its clock: the period */
+	struct witness witnesses[TRACK_WITNESSES];
+	double boost;       /* logits from decisive marks, given once */
+	unsigned fan;       /* most surplus recipients in one mail */
+	bool is_reinjector; /* marks of its own, or fan >= 3 */
+	unsigned evidence_kinds; /* bits of what has been said already */
+};
+
+struct track {
+	struct incident pub;
+	struct party_track parties[INCIDENT_PARTIES_MAX];
+	uint8_t instances[TRACK_INSTANCES][DIGEST_SHORT_BYTES];
+	unsigned instance_count;
+	uint32_t rcpts[TRACK_RCPTS_EXACT];
+	unsigned rcpt_count;
+	uint8_t sketch[TRACK_SKETCH_BITS / 8];
+	bool is_dirty;      /* counters changed since it was last handed out */
+	int64_t shown_ms;
+};
+
+struct incidents {
+	struct track **tracks;
+	uint64_t *keys;      /* class and content, to find without touching tracks */
+	size_t count, count_max;
+	size_t tick_at;
+	uint64_t evicted;
+};
+
+bool incidents_init(struct incidents *t, size_t bytes);
+void incidents_free(struct incidents *t);
+/* What is in use now, tracks included. */
+size_t incidents_bytes(const struct incidents *t);
+
+struct track *incidents_find(const struct incidents *t, enum storm_class cls,
+			     const uint8_t content_public[DIGEST_BYTES]);
+struct track *incidents_find_id(const struct incidents *t, const char *id);
+/* Found or begun. NULL without memory. */
+struct track *incidents_get(struct incidents *t, enum storm_class cls,
+			    const uint8_t content_public[DIGEST_BYTES], int64_t now_ms);
+
+/* From, Subject and the like, from the first mail that is told. */
+void track_describe(struct track *track, const struct facts *facts);
+void track_add_message_id(struct track *track, struct slice id);
+void track_add_rcpt(struct track *track, uint32_t rcpt_hash);
+void track_add_instance(struct track *track, const uint8_t key[DIGEST_SHORT_BYTES]);
+
+#endif
