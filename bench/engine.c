@@ -287,6 +287,7 @@ static int run_pairs(size_t keys, size_t looks)
 		x ^= x >> 7;
 		x ^= x << 17;
 		name_key(key, x % keys, pair);
+		pairs_prefetch(&pairs, pair);
 		known += pairs_look(&pairs, pair, now_ms + 60000).is_known;
 		pairs_confirm(&pairs, pair, now_ms + 60000, false);
 	}

@@ -24,7 +24,8 @@ static void phrase_begin(struct phrase *p, char *text)
 static void phrase_add(struct phrase *p, char c)
 {
 	bool is_near_at = c == '@' || (p->len > 0 && (ptrdiff_t)p->len == p->at + 1);
-	if (p->want_blank && p->len > 0 && !is_near_at)
+	bool is_near_dot = p->at != ADDRESS_NO_AT && (c == '.' || p->text[p->len - 1] == '.');
+	if (p->want_blank && p->len > 0 && !is_near_at && !is_near_dot)
 		p->text[p->len++] = ' ';
 	p->want_blank = false;
 	p->comment.len = 0;

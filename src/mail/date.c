@@ -20,14 +20,17 @@ struct date_parts {
 };
 
 static const struct {
-	const char *name;
+	struct slice name;
 	int minutes;
 } date_zones[] = {
-	{ "UT", 0 },     { "UTC", 0 },    { "GMT", 0 },   { "Z", 0 },     { "WET", 0 },
-	{ "EST", -300 }, { "EDT", -240 }, { "CST", -360 }, { "CDT", -300 }, { "MST", -420 },
-	{ "MDT", -360 }, { "PST", -480 }, { "PDT", -420 }, { "BST", 60 },  { "CET", 60 },
-	{ "CEST", 120 }, { "MET", 60 },   { "MEST", 120 }, { "EET", 120 }, { "EEST", 180 },
-	{ "MSK", 180 },  { "JST", 540 },
+	{ { "UT", 2 }, 0 }, { { "UTC", 3 }, 0 }, { { "GMT", 3 }, 0 },
+	{ { "Z", 1 }, 0 }, { { "WET", 3 }, 0 }, { { "EST", 3 }, -300 },
+	{ { "EDT", 3 }, -240 }, { { "CST", 3 }, -360 }, { { "CDT", 3 }, -300 },
+	{ { "MST", 3 }, -420 }, { { "MDT", 3 }, -360 }, { { "PST", 3 }, -480 },
+	{ { "PDT", 3 }, -420 }, { { "BST", 3 }, 60 }, { { "CET", 3 }, 60 },
+	{ { "CEST", 4 }, 120 }, { { "MET", 3 }, 60 }, { { "MEST", 4 }, 120 },
+	{ { "EET", 3 }, 120 }, { { "EEST", 4 }, 180 }, { { "MSK", 3 }, 180 },
+	{ { "JST", 3 }, 540 },
 };
 
 static int date_month(struct slice word)
@@ -119,7 +122,7 @@ static void date_take_word(struct slice word, struct date_parts *d)
 		d->hour = 0;
 	} else if (d->has_time && !d->has_zone) {
 		for (size_t i = 0; i < sizeof date_zones / sizeof date_zones[0]; i++)
-			if (slice_equal_nocase(word, slice_from_str(date_zones[i].name))) {
+			if (slice_equal_nocase(word, date_zones[i].name)) {
 				d->zone_minutes = date_zones[i].minutes;
 				d->has_zone = true;
 			}

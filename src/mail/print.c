@@ -53,12 +53,13 @@ static void print_text_release(struct print *p)
 	p->text.has_cr = false;
 }
 
-static bool print_is_visible(char c)
+static inline bool print_is_visible(char c)
 {
-	return c != ' ' && c != '\n' && c != '\t' && c != '\r';
+	return (unsigned char)c > ' ' || (c != ' ' && c != '\n' && c != '\t' && c != '\r');
 }
 
-/* Copies the visible bytes at pos; returns the position after them. */
+/* Copies the visible bytes at pos, and lone blanks between such; returns the
+ * position after them. */
 static size_t print_text_word(struct print *p, struct slice s, size_t pos)
 {
 	print_text_release(p);
@@ -67,8 +68,13 @@ static size_t print_text_word(struct print *p, struct slice s, size_t pos)
 		size_t end = s.len - pos < room ? s.len : pos + room;
 		char *to = p->text.out + p->text.out_len;
 		size_t i = pos;
-		for (; i < end && print_is_visible(s.ptr[i]); i++)
-			*to++ = s.ptr[i];
+		for (; i < end; i++) {
+			char c = s.ptr[i];
+			if (!print_is_visible(c) &&
+			    (c != ' ' || i + 1 == end || !print_is_visible(s.ptr[i + 1])))
+				break;
+			*to++ = c;
+		}
 		p->text.out_len += i - pos;
 		pos = i;
 		if (i < end)

@@ -24,7 +24,10 @@ enum clause {
 	CLAUSE_COUNT
 };
 
-static const char *const clause_names[CLAUSE_COUNT] = { "", "from", "by", "via", "with", "id", "for" };
+static const struct slice clause_names[CLAUSE_COUNT] = {
+	[CLAUSE_FROM] = { "from", 4 }, [CLAUSE_BY] = { "by", 2 }, [CLAUSE_VIA] = { "via", 3 },
+	[CLAUSE_WITH] = { "with", 4 }, [CLAUSE_ID] = { "id", 2 }, [CLAUSE_FOR] = { "for", 3 },
+};
 
 struct received {
 	struct text text;
@@ -42,7 +45,7 @@ struct received {
 static enum clause received_keyword(struct slice word)
 {
 	for (enum clause c = CLAUSE_FROM; c < CLAUSE_COUNT; c++)
-		if (slice_equal_nocase(word, slice_from_str(clause_names[c])))
+		if (word.len == clause_names[c].len && slice_equal_nocase(word, clause_names[c]))
 			return c;
 	return CLAUSE_NONE;
 }

@@ -15,6 +15,7 @@ struct encoded_word {
 	struct slice charset, text;
 	char encoding; /* 'b' or 'q' */
 	size_t end;    /* position after it */
+	bool is_endless; /* no "?=" follows: nor will any later word have one */
 };
 
 struct word_writer {
@@ -33,6 +34,7 @@ static const uint16_t word_cp1252[32] = {
 
 static bool word_parse(struct slice s, size_t pos, struct encoded_word *w)
 {
+	w->is_endless = false;
 	size_t charset_end = slice_find_byte(s, pos + 2, '?');
 	size_t text_from = charset_end + 3;
 	if (text_from > s.len || s.ptr[charset_end + 2] != '?')
@@ -50,6 +52,7 @@ static bool word_parse(struct slice s, size_t pos, struct encoded_word *w)
 			w->end = end + 2;
 			return true;
 		}
+	w->is_endless = true;
 	return false;
 }
 
@@ -145,15 +148,14 @@ struct slice rfc2047_decode(struct arena *arena, struct slice text)
 {
 	bool has_words = text.len > 0 && memmem(text.ptr, text.len, "=?", 2);
 	struct word_writer w = { .len = 0 };
-	struct encoded_word e;
-	size_t broken_until = 0; /* no word can begin before: keeps "=?=?=?..." linear */
+	struct encoded_word e = { .is_endless = false };
 
 	w.out = text.len > 0 ? arena_alloc(arena, text.len * (has_words ? WORD_GROWTH : 1)) : NULL;
 	if (!w.out)
 		return slice_make(NULL, 0);
 	for (size_t pos = 0; pos < text.len;) {
 		char c = text.ptr[pos];
-		bool may_be = c == '=' && has_words && pos >= broken_until && pos + 1 < text.len &&
+		bool may_be = c == '=' && has_words && !e.is_endless && pos + 1 < text.len &&
 			      text.ptr[pos + 1] == '?';
 		if (may_be && word_parse(text, pos, &e)) {
 			word_add_encoded(&w, &e);

@@ -46,7 +46,7 @@ struct settings_message {
 struct settings_report {
 	struct settings_message messages[SETTINGS_MESSAGES_MAX];
 	size_t count;                /* of messages kept, in the order of the file */
-	size_t errors, warnings;     /* all, kept or not */
+	size_t errors, warnings;     /* all, kept or not; reading ends at 100 errors */
 };
 
 struct settings_top {

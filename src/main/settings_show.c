@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { SHOW_COLUMNS = 78, SHOW_VALUE_BYTES = 64 * 1024 };
+enum { SHOW_COLUMNS = 78, SHOW_VALUE_BYTES = 4 * 1024 * 1024 };
 
 struct section_help {
 	const char *name, *help;

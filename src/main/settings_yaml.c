@@ -12,11 +12,19 @@
  */
 #include "main/settings_in.h"
 
+#include "desk/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
 
-enum { YAML_DEPTH_MAX = 8, YAML_ITEMS_MAX = 256, YAML_VALUE_BYTES_MAX = 4096, YAML_SHOWN_BYTES = 80 };
+enum {
+	YAML_ERRORS_MAX = 100,
+	YAML_DEPTH_MAX = 8,
+	YAML_ITEMS_MAX = 256,
+	YAML_VALUE_BYTES_MAX = 4096,
+	YAML_SHOWN_BYTES = 80,
+};
 
 struct reader {
 	yaml_parser_t parser;
@@ -97,7 +105,7 @@ static bool reader_next(struct reader *r)
 	if (r->has_event)
 		yaml_event_delete(&r->event);
 	r->has_event = false;
-	if (r->is_over)
+	if (r->is_over || r->report->errors >= YAML_ERRORS_MAX) /* that is no settings file */
 		return false;
 	if (!yaml_parser_parse(&r->parser, &r->event)) {
 		reader_tell_broken(r);
@@ -236,11 +244,10 @@ static const char *reader_text(struct reader *r, const struct place *place)
 			    YAML_VALUE_BYTES_MAX);
 		return NULL;
 	}
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
-		if (c >= ' ' && c != 0x7f)
+	for (size_t i = 0; i < s.len;) {
+		if (text_is_harmless(text_next(s, &i)))
 			continue;
-		reader_tell(r, reader_line(r), "%s: holds a control character or line end; expected printable text",
+		reader_tell(r, reader_line(r), "%s: holds a character that cannot be shown; expected printable text",
 			    place->name);
 		return NULL;
 	}

@@ -10,6 +10,7 @@
 #define QUELL_STORM_RECORD_H
 
 #include "storm/emitters.h"
+#include "storm/instances.h"
 #include "storm/txns.h"
 
 enum {

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * vfs: the system's VFS with another table of methods for the files it opens.
+ */
+#include "vfs.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static sqlite3_vfs *system_vfs, faulty_vfs;
+static sqlite3_io_methods methods;
+static const sqlite3_io_methods *system_methods;
+static atomic_long fail_after = -1;
+static atomic_int fail_error;
+static atomic_uint fail_op;
+static atomic_bool is_lasting_fault, has_failed;
+
+void vfs_arm(enum disk_op op, long n, int error, bool is_lasting)
+{
+	fail_op = op;
+	fail_error = error;
+	is_lasting_fault = is_lasting;
+	has_failed = false;
+	fail_after = n;
+}
+
+bool vfs_has_failed(void)
+{
+	return has_failed;
+}
+
+static bool vfs_is_refused(enum disk_op op)
+{
+	if (fail_after < 0 || !(fail_op & op))
+		return false;
+	if (atomic_fetch_sub(&fail_after, 1) > 0)
+		return false;
+	fail_after = is_lasting_fault ? 0 : -1;
+	has_failed = true;
+	return true;
+}
+
+static int faulty_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
+{
+	if (!vfs_is_refused(DISK_WRITE))
+		return system_methods->xWrite(file, bytes, n, at);
+	system_methods->xWrite(file, bytes, n / 2, at);
+	return fail_error == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+}
+
+static int faulty_sync(sqlite3_file *file, int flags)
+{
+	return vfs_is_refused(DISK_SYNC) ? SQLITE_IOERR_FSYNC : system_methods->xSync(file, flags);
+}
+
+static int faulty_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *flags_out)
+{
+	(void)vfs;
+	int rc = system_vfs->xOpen(system_vfs, name, file, flags, flags_out);
+	/* All regular files have the same table; the first one is copied. */
+	if (rc == SQLITE_OK && file->pMethods && !system_methods) {
+		system_methods = file->pMethods;
+		methods = *system_methods;
+		methods.xWrite = faulty_write;
+		methods.xSync = faulty_sync;
+	}
+	if (rc == SQLITE_OK && file->pMethods && file->pMethods == system_methods)
+		file->pMethods = &methods;
+	return rc;
+}
+
+void vfs_register(void)
+{
+	system_vfs = sqlite3_vfs_find("unix");
+	faulty_vfs = *system_vfs;
+	faulty_vfs.zName = "faulty";
+	faulty_vfs.xOpen = faulty_open;
+	sqlite3_vfs_register(&faulty_vfs, 1);
+}
+
+void vfs_unregister(void)
+{
+	sqlite3_vfs_unregister(&faulty_vfs);
+}
