@@ -112,7 +112,7 @@ bool desk_settings(struct desk *desk, struct desk_settings *settings_out)
 
 const char *desk_colour(const struct desk *desk, enum desk_colour colour)
 {
-	static const char *const codes[] = { "\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[32m" };
+	static const char *const codes[] = { "\x1b[0m", "\x1b[1m" };
 	return desk->want_colour ? codes[colour] : "";
 }
 

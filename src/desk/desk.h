@@ -86,7 +86,7 @@ bool desk_settings(struct desk *desk, struct desk_settings *settings_out);
 enum exit_status desk_open(struct desk *desk, struct store_reader **reader_out);
 
 /* ANSI colour around what is printed next; "" when none is wanted. */
-enum desk_colour { DESK_PLAIN, DESK_BOLD, DESK_RED, DESK_YELLOW, DESK_GREEN };
+enum desk_colour { DESK_PLAIN, DESK_BOLD };
 const char *desk_colour(const struct desk *desk, enum desk_colour colour);
 
 desk_fn desk_incidents, desk_incident, desk_held, desk_release, desk_explain;

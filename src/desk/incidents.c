@@ -62,11 +62,6 @@ static const struct table_column incident_columns[] = {
 	{ "SUBJECT", 8, 0, false },
 };
 
-static enum desk_colour state_colour(enum breaker state)
-{
-	return state == BREAKER_OPEN ? DESK_RED : state == BREAKER_CLOSED ? DESK_GREEN : DESK_YELLOW;
-}
-
 static const struct party *first_guilty(const struct incident *incident, unsigned *count_out)
 {
 	const struct party *found = NULL;
@@ -168,22 +163,24 @@ enum exit_status desk_incidents(struct desk *desk, const struct desk_args *args)
 	return status;
 }
 
+/* The first line of the explanation is its heading. */
 static void incident_text(struct desk *desk, const struct incident *incident)
 {
 	struct buf words, folded;
+	struct slice rest, heading = { 0 };
 	char number[TEXT_NUMBER_BYTES], first[TEXT_TIME_BYTES], last[TEXT_TIME_BYTES];
 	buf_init(&words, INCIDENT_WORDS_BYTES);
 	buf_init(&folded, 2 * INCIDENT_WORDS_BYTES);
 	incident_explain(incident, &words);
 	text_fold(&folded, buf_slice(&words), desk->columns, 2);
-	fprintf(desk->out, "%sIncident %s%s: %s, %s%s%s\n", desk_colour(desk, DESK_BOLD), incident->id,
-		desk_colour(desk, DESK_PLAIN), storm_class_name(incident->cls),
-		desk_colour(desk, state_colour(incident->state)), breaker_name(incident->state),
-		desk_colour(desk, DESK_PLAIN));
-	fprintf(desk->out, "%s to\n%s\n\n%s", text_time(incident->first_ms, first), text_time(incident->last_ms, last),
-		buf_str(&folded));
+	rest = buf_slice(&folded);
+	slice_next(&rest, '\n', &heading);
+	fprintf(desk->out, "%s%.*s%s\n%.*s\n", desk_colour(desk, DESK_BOLD), SLICE_ARG(heading),
+		desk_colour(desk, DESK_PLAIN), SLICE_ARG(rest));
+	desk_say(desk, "By the local clock: first %s, last %s.", text_time(incident->first_ms, first),
+		 text_time(incident->last_ms, last));
 	if (incident->held > 0)
-		desk_say(desk, "\n%s held: quell held %s shows them, quell release %s hands them on.",
+		desk_say(desk, "%s held: quell held %s shows them, quell release %s hands them on.",
 			 text_number(incident->held, number), incident->id, incident->id);
 	buf_free(&words);
 	buf_free(&folded);

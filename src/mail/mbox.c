@@ -10,14 +10,18 @@ void mbox_begin(struct mbox *m, enum mbox_dialect dialect, const struct mbox_hoo
 	*m = (struct mbox){ .hooks = hooks, .dialect = dialect, .is_after_empty = true };
 }
 
-static void mbox_give(struct mbox *m, struct slice s)
+/* The empty line held back is the mail's after all. */
+static void mbox_release(struct mbox *m)
 {
-	if (s.len == 0)
-		return;
 	if (m->is_in_mail && m->held_len > 0)
 		m->hooks->on_bytes(m->hooks->user, slice_make(m->held, m->held_len));
 	m->held_len = 0;
-	if (m->is_in_mail)
+}
+
+static void mbox_give(struct mbox *m, struct slice s)
+{
+	mbox_release(m);
+	if (m->is_in_mail && s.len > 0)
 		m->hooks->on_bytes(m->hooks->user, s);
 }
 
@@ -54,7 +58,7 @@ static void mbox_settle_line(struct mbox *m, uint64_t offset)
 	m->line_len = 0;
 	m->is_line_inside = !is_ended;
 	if (bare.len == 0 && line.len <= 2) {
-		mbox_give(m, slice_make(m->held, m->held_len)); /* two in a row: the first is text */
+		mbox_release(m); /* two in a row: the first is text */
 		memcpy(m->held, line.ptr, line.len);
 		m->held_len = line.len;
 		m->is_after_empty = true;

@@ -153,6 +153,7 @@ struct store {
 	bool wants_snapshot;
 	uint64_t generation;              /* of the journal in use */
 	uint64_t journal_bytes;           /* in files since the last good snapshot */
+	struct buf spare;                 /* a journal buffer to use again */
 	unsigned db_epoch;                /* counts databases: 1, and one more per db_replace */
 
 	/* The loop thread's. */

@@ -29,7 +29,7 @@ static uint64_t get_le(const char *from, int bytes)
 	return value;
 }
 
-static uint64_t journal_sum(uint64_t generation, struct slice covered)
+uint64_t journal_sum(uint64_t generation, struct slice covered)
 {
 	uint8_t key[16] = { 'q', 'u', 'e', 'l', 'l', ' ', 'j', '1' };
 	put_le((char *)key + 8, generation, 8);

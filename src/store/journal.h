@@ -30,6 +30,9 @@ enum journal_kind { JOURNAL_LOG, JOURNAL_SNAPSHOT };
 /* 16 bytes. */
 struct slice journal_magic(enum journal_kind kind);
 
+/* The sum of a block over its bytes from the payload length on. */
+uint64_t journal_sum(uint64_t generation, struct slice covered);
+
 /* Blocks being made, in a buffer of the owner. */
 struct journal_out {
 	struct buf buf;

@@ -223,6 +223,12 @@ void store_flush(struct store *store, int64_t now_ms)
 	}
 	uint64_t records = store->out.records;
 	journal_out_init(&store->out, STORE_JOURNAL_WAITING_MAX, store->out.generation);
+	pthread_mutex_lock(&store->lock);
+	if (store->spare.cap > 0) {
+		store->out.buf = store->spare;
+		buf_init(&store->spare, 0);
+	}
+	pthread_mutex_unlock(&store->lock);
 	store->out.records = records;
 	store->out_is_urgent = false;
 }

@@ -287,7 +287,7 @@ size_t view_next(struct store_reader *r, const struct hold_query *query, int64_t
 		{ HOLD_COLUMNS "WHERE h.incident=:what AND h.state=1 AND h.life<:life ORDER BY h.time_ms, h.n LIMIT :limit",
 		  HOLD_COLUMNS "WHERE h.incident=:what AND h.state=0 ORDER BY h.time_ms, h.n LIMIT :limit" },
 		{ HOLD_COLUMNS "WHERE h.mail=:what AND h.state=1 AND h.life<:life ORDER BY h.n LIMIT :limit",
-		  HOLD_COLUMNS "WHERE h.mail=:what AND h.state=0 ORDER BY h.n LIMIT :limit" },
+		  HOLD_COLUMNS "WHERE h.mail=:what AND h.state IN (0,2) ORDER BY h.n LIMIT :limit" },
 		{ HOLD_COLUMNS "WHERE h.pair=:what AND h.state=1 AND h.life<:life ORDER BY h.time_ms DESC, h.n DESC LIMIT :limit",
 		  HOLD_COLUMNS "WHERE h.pair=:what AND h.state=0 ORDER BY h.time_ms DESC, h.n DESC LIMIT :limit" },
 	};

@@ -94,7 +94,7 @@ static bool mark_run(struct store *store, void *arg)
 	int64_t changed = db_changes(&store->db);
 	if (changed == 0)
 		return mark_is_so(store, m);
-	if (m->state == HOLD_KEPT || m->state == HOLD_RELEASING)
+	if (m->state < HOLD_RELEASED)
 		return true;
 	store->pending_copies -= changed;
 	return retain_settle_mail(store, m->hold_id);

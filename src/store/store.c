@@ -200,6 +200,7 @@ void store_close(struct store *store)
 	buf_free(&store->text);
 	buf_free(&store->packed);
 	buf_free(&store->out.buf);
+	buf_free(&store->spare);
 	close_fds(store);
 	pthread_mutex_destroy(&store->lock);
 	pthread_cond_destroy(&store->wake);

@@ -142,9 +142,14 @@ bool store_snapshot(struct store *store, int64_t now_ms,
 
 /* Release: the rows of the hold as a work list (store/hold.h); used by act at human
  * pace, a batch at a time. COUNTED and EXPIRED rows have no bytes left. */
-enum hold_state { HOLD_KEPT, HOLD_RELEASING, HOLD_RELEASED, HOLD_EXPIRED, HOLD_COUNTED,
-		  HOLD_REFUSED /* the relay said 5yz: kept; store_hold_next gives it
-				  only when asked for by hold id */ };
+enum hold_state {
+	HOLD_KEPT,
+	HOLD_RELEASING,
+	HOLD_REFUSED,  /* the relay said 5yz: kept, and released again by hold id only */
+	HOLD_RELEASED, /* from here on the row's mail is no longer there for it */
+	HOLD_EXPIRED,
+	HOLD_COUNTED,
+};
 struct hold_row {
 	char id[HOLD_ID_BYTES];
 	char incident[INCIDENT_ID_BYTES];

@@ -179,6 +179,17 @@ static void writer_count_failure(struct store *store)
 	pthread_mutex_unlock(&store->lock);
 }
 
+/* The loop thread fills one buffer while we write another: these two go round. */
+static void writer_keep_buffer(struct store *store, struct journal_job *job)
+{
+	if (store->spare.cap >= job->blocks.cap)
+		return;
+	struct buf kept = store->spare;
+	store->spare = job->blocks;
+	buf_reset(&store->spare);
+	job->blocks = kept;
+}
+
 /* Answers: callers wake up, holds go to the loop thread, the rest is freed. */
 static void writer_answer(struct store *store, bool is_committed)
 {
@@ -197,6 +208,8 @@ static void writer_answer(struct store *store, bool is_committed)
 			store->done_last = &job->next;
 			want_event = true;
 		} else {
+			if (job->kind == JOB_JOURNAL)
+				writer_keep_buffer(store, (struct journal_job *)(void *)job);
 			queue_job_free(job);
 		}
 		job = next;

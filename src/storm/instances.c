@@ -195,17 +195,8 @@ bool instance_add_emitter(struct instance *inst, uint32_t emitter)
 
 bool instance_has_nonce(const struct instance *inst, uint64_t nonce)
 {
-	for (unsigned i = 0; nonce != 0 && i < INSTANCE_NONCES; i++)
+	for (unsigned i = 0; nonce != 0 && i < NONCE_KINDS; i++)
 		if (inst->nonces[i] == nonce)
 			return true;
 	return false;
-}
-
-bool instance_add_nonce(struct instance *inst, uint64_t nonce)
-{
-	if (nonce == 0 || instance_has_nonce(inst, nonce))
-		return false;
-	inst->nonces[NONCE_KINDS + inst->nonce_at] = nonce;
-	inst->nonce_at = (uint8_t)((inst->nonce_at + 1) % (INSTANCE_NONCES - NONCE_KINDS));
-	return true;
 }

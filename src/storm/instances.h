@@ -18,17 +18,18 @@
 #include "storm/breaker.h"
 
 enum {
-	INSTANCE_NONCES = 6, /* 4 of the first sighting, 2 of newer copies in turn */
 	INSTANCE_EMITTERS = 6,
 	INSTANCE_BINS = 6,   /* of ten minutes: surplus of the last hour */
 };
 
-/* Which nonce stands where; the rest are (Message-ID, Date) of re-made copies. */
+/* Which nonce of the first sighting stands where. Those of re-made copies are not
+ * kept: their marks make them T2 again, and an author's own repetition that a
+ * connector was quicker with must not become T1 by them. */
 enum nonce_kind { NONCE_ID_DATE, NONCE_DKIM, NONCE_THREAD_INDEX, NONCE_BOUNDARY, NONCE_KINDS };
 
 struct instance {
 	uint8_t key[DIGEST_SHORT_BYTES];
-	uint64_t nonces[INSTANCE_NONCES]; /* 0 = none */
+	uint64_t nonces[NONCE_KINDS]; /* 0 = none */
 	struct fuse fuse;
 	uint32_t first_s, last_s;
 	uint32_t first_door;   /* hash of the organisation that brought it first */
@@ -40,7 +41,6 @@ struct instance {
 	uint8_t emitter_count; /* distinct, as far as the ring can tell */
 	uint8_t proofs;        /* T2 copies since the breaker opened */
 	uint8_t repeats;       /* T3 copies in a row from foreign_door */
-	uint8_t nonce_at;      /* which of the newer nonces is next */
 };
 
 struct instances {
@@ -73,8 +73,6 @@ unsigned instance_surplus(const struct instance *inst, uint32_t now_s);
 void instance_add_surplus(struct instance *inst, uint32_t now_s, unsigned pairs);
 /* Remembers an emitter of surplus; true when it is new for this instance. */
 bool instance_add_emitter(struct instance *inst, uint32_t emitter);
-/* Remembers a re-made copy's (Message-ID, Date); true when it is new. */
-bool instance_add_nonce(struct instance *inst, uint64_t nonce);
 bool instance_has_nonce(const struct instance *inst, uint64_t nonce);
 
 #endif

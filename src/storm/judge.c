@@ -98,19 +98,22 @@ static bool key_by_stamp(struct judge *j)
 }
 
 /* A repetition of the same text is a mail of its own, so that a retry of it can
- * be told from the next repetition: its key mixes in its own id. */
-static void key_of_repetition(struct judge *j)
+ * be told from the next repetition: its key mixes in its own id. False when
+ * nothing identifies it; then the key is good for this passage only. */
+static bool key_of_repetition(const struct judge *j, uint8_t key_out[DIGEST_SHORT_BYTES])
 {
 	struct {
 		uint8_t instance[DIGEST_SHORT_BYTES];
 		uint64_t own;
 	} text = { .own = j->nonces[NONCE_ID_DATE] ? j->nonces[NONCE_ID_DATE]
 						    : j->nonces[NONCE_DKIM] };
-	if (text.own == 0)
-		text.own = j->storm->passages; /* nothing identifies it but the passage */
+	bool has_own = text.own != 0;
+	if (!has_own)
+		text.own = j->storm->passages;
 	memcpy(text.instance, j->facts->instance, sizeof text.instance);
 	struct hash128 h = hash_sip128(j->storm->setup.site_key, slice_make(&text, sizeof text));
-	memcpy(j->key, &h, sizeof j->key);
+	memcpy(key_out, &h, DIGEST_SHORT_BYTES);
+	return has_own;
 }
 
 static void make_instance(struct judge *j)
@@ -142,9 +145,21 @@ static void note_repetition(struct judge *j)
 		inst->repeats++;
 }
 
+/* Not the first copy again. Maybe an earlier repetition again; else made again by
+ * another machine, or a new repetition. */
 static void classify_again(struct judge *j)
 {
 	struct storm *storm = j->storm;
+	uint8_t key[DIGEST_SHORT_BYTES];
+	struct instance *earlier = NULL;
+	if (key_of_repetition(j, key))
+		earlier = instances_find(&storm->instances, key, j->now_s);
+	if (earlier) {
+		memcpy(j->key, key, sizeof j->key);
+		j->inst = earlier;
+		j->tier.why = "same Message-ID and Date as an earlier copy";
+		return;
+	}
 	judge_find_source(j);
 	j->tier = tier_made_again(j->facts, j->inst, j->nonces, &storm->nonces, &j->culprit,
 				  j->door);
@@ -153,13 +168,7 @@ static void classify_again(struct judge *j)
 	note_repetition(j);
 	instance_note_sighting(j->inst, j->now_s);
 	unsigned repeats = j->inst->repeats;
-	key_of_repetition(j);
-	j->inst = instances_find(&storm->instances, j->key, j->now_s);
-	if (j->inst) {
-		j->tier.tier = TIER_T1;
-		j->tier.why = "same Message-ID and Date as an earlier copy";
-		return;
-	}
+	memcpy(j->key, key, sizeof j->key);
 	make_instance(j);
 	if (j->inst)
 		j->inst->repeats = (uint8_t)repeats;
@@ -316,8 +325,6 @@ static void note_surplus(struct judge *j)
 	j->is_inst_changed |= fuse_note_surplus(&j->inst->fuse, j->now_s);
 	j->state = j->force ? (enum breaker)j->force->state : (enum breaker)j->inst->fuse.state;
 	note_emitter(j);
-	if (j->tier.tier == TIER_T2)
-		j->is_inst_changed |= instance_add_nonce(j->inst, j->nonces[NONCE_ID_DATE]);
 	if (j->tier.tier == TIER_T2 && j->state >= BREAKER_OPEN && j->inst->proofs < UINT8_MAX)
 		j->inst->proofs++;
 }

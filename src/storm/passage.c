@@ -113,9 +113,8 @@ void storm_bounced(struct storm *storm, struct slice queue_id, struct slice rcpt
 	storm_advance(storm, now_ms);
 	struct txn *txn = find_queue(storm, queue_id);
 	struct txn_rcpt *r = find_rcpt(storm, txn, rcpt);
-	if (!r || r->state == TXN_GONE || r->state == TXN_WITHHELD ||
-	    (r->state == TXN_OFFERED && !is_fresh_offer(txn, now_ms)))
-		return;
+	if (!r || r->state == TXN_GONE || r->state == TXN_WITHHELD)
+		return; /* of an old offer too: to forget is always safe */
 	r->state = TXN_GONE;
 	struct pair_seen seen = pairs_look(&storm->pairs, r->pair, now_ms);
 	uint8_t pair[PAIR_BYTES];

@@ -189,7 +189,7 @@ static void walk_fuse(struct walk *w, struct fuse *f)
 static void walk_instance(struct walk *w, struct instance *inst)
 {
 	walk_bytes(w, inst->key, sizeof inst->key);
-	for (unsigned i = 0; i < INSTANCE_NONCES; i++)
+	for (unsigned i = 0; i < NONCE_KINDS; i++)
 		WALK(w, inst->nonces[i]);
 	walk_fuse(w, &inst->fuse);
 	WALK(w, inst->first_s);
@@ -205,8 +205,6 @@ static void walk_instance(struct walk *w, struct instance *inst)
 	WALK(w, inst->emitter_count);
 	WALK(w, inst->proofs);
 	WALK(w, inst->repeats);
-	WALK(w, inst->nonce_at);
-	inst->nonce_at %= INSTANCE_NONCES - NONCE_KINDS;
 }
 
 void record_put_instance(struct record_out *r, const struct instance *inst)

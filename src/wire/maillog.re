@@ -159,10 +159,10 @@ static struct slice without_brackets(struct slice s, char open, char close)
 static struct slice take_address(struct slice text, struct slice key, struct slice *addr_out)
 {
 	struct slice rest = slice_from(text, key.len);
-	const char *c = rest.ptr, *e = rest.ptr + rest.len, *m = c;
-	const char *a1, *a2;
 	if (!slice_starts_nocase(text, key) || rest.len == 0)
 		return slice_make(NULL, 0);
+	const char *c = rest.ptr, *e = rest.ptr + rest.len, *m = c;
+	const char *a1, *a2;
 	/*!stags:re2c:address format = "const char *@@ = NULL;\n"; */
 	/*!re2c:address
 	"<" @a1 path @a2 ">" { *addr_out = SPAN(a1, a2); return SPAN(c, e); }

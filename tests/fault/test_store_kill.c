@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUNDS = 60, LIFE_US_MAX = 60 * 1000, STATE_MAX = 1 << 20, BATCH = 5 };
+enum { ROUNDS = 60, LIFE_US_MAX = 300 * 1000, STATE_MAX = 1 << 20, BATCH = 5 };
 
 struct report {
 	char id[HOLD_ID_BYTES];

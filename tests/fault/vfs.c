@@ -10,8 +10,12 @@
 #include <string.h>
 
 static sqlite3_vfs *system_vfs, faulty_vfs;
-static sqlite3_io_methods methods;
-static const sqlite3_io_methods *system_methods;
+/* The database, its log and its temporary files have tables of their own. */
+enum { TABLES_MAX = 4 };
+static struct {
+	const sqlite3_io_methods *system;
+	sqlite3_io_methods faulty;
+} tables[TABLES_MAX];
 static atomic_long fail_after = -1;
 static atomic_int fail_error;
 static atomic_uint fail_op;
@@ -42,32 +46,43 @@ static bool vfs_is_refused(enum disk_op op)
 	return true;
 }
 
+static const sqlite3_io_methods *system_of(const sqlite3_file *file)
+{
+	for (size_t i = 0; i < TABLES_MAX; i++)
+		if (file->pMethods == &tables[i].faulty)
+			return tables[i].system;
+	return NULL;
+}
+
 static int faulty_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
 {
 	if (!vfs_is_refused(DISK_WRITE))
-		return system_methods->xWrite(file, bytes, n, at);
-	system_methods->xWrite(file, bytes, n / 2, at);
+		return system_of(file)->xWrite(file, bytes, n, at);
+	system_of(file)->xWrite(file, bytes, n / 2, at);
 	return fail_error == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }
 
 static int faulty_sync(sqlite3_file *file, int flags)
 {
-	return vfs_is_refused(DISK_SYNC) ? SQLITE_IOERR_FSYNC : system_methods->xSync(file, flags);
+	return vfs_is_refused(DISK_SYNC) ? SQLITE_IOERR_FSYNC : system_of(file)->xSync(file, flags);
 }
 
 static int faulty_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *flags_out)
 {
 	(void)vfs;
 	int rc = system_vfs->xOpen(system_vfs, name, file, flags, flags_out);
-	/* All regular files have the same table; the first one is copied. */
-	if (rc == SQLITE_OK && file->pMethods && !system_methods) {
-		system_methods = file->pMethods;
-		methods = *system_methods;
-		methods.xWrite = faulty_write;
-		methods.xSync = faulty_sync;
+	for (size_t i = 0; rc == SQLITE_OK && file->pMethods && i < TABLES_MAX; i++) {
+		if (!tables[i].system) {
+			tables[i].system = file->pMethods;
+			tables[i].faulty = *file->pMethods;
+			tables[i].faulty.xWrite = faulty_write;
+			tables[i].faulty.xSync = faulty_sync;
+		}
+		if (tables[i].system == file->pMethods) {
+			file->pMethods = &tables[i].faulty;
+			break;
+		}
 	}
-	if (rc == SQLITE_OK && file->pMethods && file->pMethods == system_methods)
-		file->pMethods = &methods;
 	return rc;
 }
 

@@ -3,8 +3,10 @@
 
 Everything is stopped by its finalizer, also when a test fails, and the folder is removed unless $QUELL_KEEP is set.
 """
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from quelltest import postfix as postfix_module  # noqa: E402
 from quelltest import proc  # noqa: E402
 from quelltest.sink import Sink  # noqa: E402
+
+
+def _on_term(*_):
+    raise KeyboardInterrupt("SIGTERM")  # so that finalizers run: pytest alone would just die
+
+
+def pytest_configure():
+    signal.signal(signal.SIGTERM, _on_term)
+    signal.signal(signal.SIGHUP, _on_term)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,7 +50,6 @@ def base():
 @pytest.fixture
 def closing():
     """An ExitStack: what a test starts with closing.enter_context() is stopped, whatever happens."""
-    import contextlib
     with contextlib.ExitStack() as stack:
         yield stack
 

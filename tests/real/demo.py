@@ -219,15 +219,17 @@ class Demo:
 
     def _report_incidents(self):
         self.show.head("What Quell says: quell incidents")
-        done = self.quelld.quell("incidents")
-        self.show.text(done.stdout or done.stderr, 30)
+        self._show_quell("incidents", lines_max=30)
         incidents = self.quelld.incidents()
         if not incidents:
             return
-        worst = max(incidents, key=lambda one: one.get("copies", 0))
+        worst = max(reversed(incidents), key=lambda one: one.get("surplus", 0))
         self.show.head(f"and of the worst: quell incident {worst.get('id', '?')}")
-        done = self.quelld.quell("incident", worst.get("id", ""))
-        self.show.text(done.stdout or done.stderr, 60)
+        self._show_quell("incident", worst.get("id", ""), lines_max=60)
+
+    def _show_quell(self, *words, lines_max):
+        self.show.laid_out(self.quelld.on_terminal(*words, columns=self.show.width(), has_colour=self.show.has_colour),
+                           lines_max)
 
     def _report_arithmetic(self):
         self.show.head("The same storm without Quell (arithmetic)")

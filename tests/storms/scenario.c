@@ -9,13 +9,14 @@
 #include "mail/facts.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { BOOK_MAX = 200000, PENDING_MAX = 200000, TEXT_BYTES = 65536, HELD_MAX = 400000 };
 
 struct entry { /* one distinct (mail, recipient) */
 	char label[64], rcpt[128];
-	unsigned offered, delivered, held;
+	unsigned offered, delivered, held, bounced;
 };
 
 struct pending {
@@ -55,7 +56,8 @@ struct scene {
 	struct kept_record *records;
 	size_t record_count, record_cap;
 	struct incident incident;
-	bool has_incident, is_replaying;
+	bool has_incident;
+	uint64_t seed;
 };
 
 static void on_record(void *ctx, struct slice record, bool is_urgent)
@@ -131,6 +133,11 @@ struct scene *scene_new(const struct scene_options *options)
 	setup_scene(s);
 	boot(s);
 	return s;
+}
+
+void scene_name(struct scene *s, uint64_t seed)
+{
+	s->seed = seed;
 }
 
 struct storm *scene_storm(struct scene *s)
@@ -296,9 +303,11 @@ void scene_end(struct scene *s)
 	scene_wait(s, 5 * 1000);
 	for (unsigned i = 0; i < s->book_count; i++) {
 		const struct entry *e = &s->book[i];
-		if (e->offered > 0 && e->delivered == 0)
-			fail_msg("lost: %s for %s was offered %u times, held %u, delivered never",
-				 e->label, e->rcpt, e->offered, e->held);
+		/* A bounce tells the sender, unless we had a copy to release. */
+		if (e->offered > 0 && e->delivered == 0 && (e->bounced == 0 || e->held > 0))
+			fail_msg("seed %llu lost: %s for %s was offered %u times, held %u, bounced %u, delivered never",
+				 (unsigned long long)s->seed, e->label, e->rcpt, e->offered, e->held,
+				 e->bounced);
 	}
 	struct storm_counters c;
 	storm_counters(s->storm, &c);
@@ -330,16 +339,19 @@ static void keep_books(struct scene *s, const char *label, const struct handing 
 		       const struct verdict *v, struct answer *a)
 {
 	bool is_taken = !h->is_mta_deaf && !h->is_mta_dying;
+	bool is_stored = !h->is_hold_failing;
 	for (size_t i = 0; i < a->rcpt_count; i++) {
 		struct entry *e = book_get(s, label, h->rcpts[i]);
-		e->offered += is_taken;
+		snprintf(a->rcpts[i], sizeof a->rcpts[i], "%s", h->rcpts[i]);
 		if (a->deeds[i] < DEED_DEFER) {
+			e->offered += is_taken;
 			e->delivered += is_taken;
 			a->passed++;
 			continue;
 		}
 		a->withheld++;
-		if (!is_taken)
+		e->offered += is_stored;
+		if (!is_stored)
 			continue;
 		assert_true(s->held_count < HELD_MAX);
 		struct held *held = &s->held[s->held_count++];
@@ -368,12 +380,14 @@ static void fill_envelope(const struct handing *h, const char *queue_id, struct 
 	}
 	e->rcpts = rcpts;
 	e->mail_from = SLICE("author@author.example");
+	e->queue_id = slice_from_str(queue_id);
+	if (h->is_mailbox)
+		return;
 	assert_true(ip_parse(slice_from_str(h->ip ? h->ip : "192.0.2.25"), &e->client_ip));
 	e->client_name = slice_from_str(h->name ? h->name : h->ip ? NULL : "mail.author.example");
 	e->helo = slice_from_str(h->helo ? h->helo : h->name ? h->name : "mail.author.example");
 	e->auth_user = slice_from_str(h->auth);
 	e->is_submission = h->is_submission;
-	e->queue_id = slice_from_str(queue_id);
 }
 
 static void copy_answer(struct scene *s, const struct facts *facts, const struct verdict *v,
@@ -404,6 +418,7 @@ struct answer scene_send_text(struct scene *s, const char *label, const char *te
 	struct envelope envelope = { 0 };
 	struct verdict verdict;
 	confirm_due(s);
+	snprintf(a.label, sizeof a.label, "%s", label);
 	snprintf(a.queue_id, sizeof a.queue_id, "Q%X%X", s->incarnation, ++s->sends);
 	arena_init(&arena, FACTS_ARENA_BYTES_MAX);
 	fill_envelope(h, a.queue_id, rcpts, &envelope);
@@ -434,6 +449,12 @@ struct answer scene_send(struct scene *s, const struct letter *l, const struct h
 
 void scene_bounce(struct scene *s, const struct answer *a, const char *rcpt)
 {
+	struct entry *e = book_get(s, a->label, rcpt);
+	e->delivered--;
+	if (s->options.may_log_loudly)
+		printf("# %lld %s bounce %s for %s\n", (long long)(s->now_ms - SCENE_START_MS) / 1000,
+		       a->label, a->queue_id, rcpt);
+	e->bounced++;
 	storm_bounced(s->storm, slice_from_str(a->queue_id), slice_from_str(rcpt), s->now_ms);
 	carry_out_releases(s);
 }
@@ -598,6 +619,43 @@ void connector_relay(const struct scene *s, const struct connector *c, const cha
 struct handing connector_hands(const struct connector *c, const char *rcpt)
 {
 	return (struct handing){ .ip = c->ip, .name = c->name, .helo = c->domain, .rcpts = { rcpt } };
+}
+
+static const char *folder_if_there(const char *path)
+{
+	struct stat st;
+	return path && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? path : NULL;
+}
+
+const char *scene_shared(void)
+{
+	static char beside[4096];
+	const char *source = getenv("QUELL_SOURCE"), *named = folder_if_there(getenv("QUELL_SHARED"));
+	snprintf(beside, sizeof beside, "%s/../shared", source ? source : ".");
+	return named ? named : folder_if_there(beside);
+}
+
+const char *scene_sets(void)
+{
+	static char home[4096];
+	const char *named = folder_if_there(getenv("QUELL_DATA"));
+	snprintf(home, sizeof home, "%s/.cache/quell-data", getenv("HOME") ? getenv("HOME") : "");
+	return named ? named : folder_if_there(home);
+}
+
+struct slice scene_file(const char *folder, const char *name)
+{
+	char path[8192];
+	struct stat st;
+	snprintf(path, sizeof path, "%s%s%s", folder, name[0] ? "/" : "", name);
+	FILE *file = fopen(path, "rb");
+	if (!file)
+		return slice_make(NULL, 0);
+	assert_int_equal(fstat(fileno(file), &st), 0);
+	char *bytes = mem_must_alloc((size_t)st.st_size + 1);
+	size_t got = fread(bytes, 1, (size_t)st.st_size, file);
+	fclose(file);
+	return slice_make(bytes, got);
 }
 
 void expect_deed(const struct answer *a, enum deed deed, const char *where)

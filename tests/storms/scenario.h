@@ -40,17 +40,21 @@ struct handing {
 	const char *ip, *name, *helo;   /* NULL: 192.0.2.25, mail.author.example, same */
 	const char *auth;               /* login */
 	bool is_submission;
+	bool is_mailbox;   /* read from a mailbox: no connection is known */
 	bool is_mta_deaf;  /* a later filter answers 451 after us: not taken over */
 	bool is_mta_dying; /* killed between our answer and the queue */
+	bool is_hold_failing; /* what we wanted to hold could not be stored */
 	const char *rcpts[SCENE_RCPTS_MAX + 1]; /* up to NULL */
 };
 
 struct answer {
+	char label[64];
 	enum deed deed;    /* harshest */
 	enum tier tier;
 	enum storm_class cls;
 	char rule[32], reason[REASON_BYTES], incident[INCIDENT_ID_BYTES];
 	enum deed deeds[SCENE_RCPTS_MAX];
+	char rcpts[SCENE_RCPTS_MAX][64];
 	size_t rcpt_count;
 	unsigned passed, withheld; /* recipients */
 	uint64_t txn;
@@ -71,6 +75,8 @@ struct scene_options {
 struct scene;
 
 struct scene *scene_new(const struct scene_options *options);
+/* Names the scene in failures. */
+void scene_name(struct scene *s, uint64_t seed);
 /* Ends the scene; fails the test when an offered (mail, recipient) got lost. */
 void scene_end(struct scene *s);
 struct storm *scene_storm(struct scene *s);
@@ -103,7 +109,7 @@ struct answer scene_send_text(struct scene *s, const char *label, const char *te
 void letter_arrived(const struct scene *s, struct letter *l, const struct answer *a,
 		    const struct handing *h);
 
-/* The MTA's log: final failure of a recipient. */
+/* The MTA's log: final failure of a recipient of a copy that it had taken over. */
 void scene_bounce(struct scene *s, const struct answer *a, const char *rcpt);
 /* Copies in the mailbox, and copies in the hold. */
 unsigned scene_delivered(const struct scene *s, const char *label, const char *rcpt);
@@ -132,6 +138,12 @@ void connector_pass(const struct scene *s, const struct connector *c, struct let
 void connector_relay(const struct scene *s, const struct connector *c, const char *relay,
 		     struct letter *l);
 struct handing connector_hands(const struct connector *c, const char *rcpt);
+
+/* A file of the shared data; {NULL, 0} when there is none (exit 77 then). */
+enum { SCENE_DATA_ABSENT = 77 };
+const char *scene_shared(void);
+const char *scene_sets(void);
+struct slice scene_file(const char *folder, const char *name);
 
 /* Asserts with the answer's own words in the failure. */
 void expect_deed(const struct answer *a, enum deed deed, const char *where);

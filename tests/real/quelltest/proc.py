@@ -5,6 +5,7 @@ A process is started in a session of its own and stopped with its whole group, b
 and says what it waited for. It cannot stop what a child detached into another session (nothing here does).
 """
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -40,8 +41,8 @@ _handed_out = set()
 
 def free_port():
     """A TCP port of 127.0.0.1 that nothing uses now, below the range that outgoing connections draw from."""
-    low = 20000 + os.getpid() % 2000
-    for port in range(low, 32000):
+    for _ in range(1000):
+        port = random.randrange(20000, 32000)  # at random, since other test runs look for ports too
         if port in _handed_out:
             continue
         with socket.socket() as probe:
@@ -67,11 +68,29 @@ def can_connect(address):
     return True
 
 
+# Waits for a word; when there is none because we are gone, it ends the group that we could not end.
+GUARD = 'read -r word || { kill -TERM "$1"; sleep 3; kill -KILL "-$1"; } 2>/dev/null'
+
+
 def start(command, log, env=None, umask=0o022):
-    """Start a command as leader of its own session, both outputs appended to the file `log`."""
+    """Start a command as leader of its own session, both outputs appended to the file `log`.
+
+    A guard beside it ends it too when we are killed without a chance to do so (setpriv --pdeathsig would be
+    simpler, but Postfix changes its user, which clears that).
+    """
     with open(log, "ab") as out:
-        return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=out,
-                                stderr=out, env=env, start_new_session=True, umask=umask)
+        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=out,
+                                   stderr=out, env=env, start_new_session=True, umask=umask)
+    process.guard = subprocess.Popen(["sh", "-c", GUARD, "guard", str(process.pid)], stdin=subprocess.PIPE,
+                                     start_new_session=True)
+    return process
+
+
+def forget(process):
+    """The process has ended: its guard may go. Safe to call twice."""
+    guard, process.guard = process.guard, None
+    if guard:
+        guard.communicate(b"ended\n")
 
 
 def _signal_group(process, number):
@@ -92,7 +111,9 @@ def stop(process, grace_s=5.0):
         except subprocess.TimeoutExpired:
             pass
     _signal_group(process, signal.SIGKILL)
-    return process.wait()
+    process.wait()
+    forget(process)
+    return process.returncode
 
 
 def tail(path, lines=15):

@@ -5,14 +5,33 @@ What it relies on is DESIGN.md's words for settings and commands, and: `-c FILE`
 the daemon; the milter socket answers once it is ready; `quell incidents --json` has "counters" and "incidents",
 `quell held --json` has "held". A missing field reads as nothing, so an older daemon fails a test, not the harness.
 """
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
 from . import proc
+
+
+def _read_terminal(master, timeout_s):
+    """All that a program wrote, until it closed the terminal."""
+    data, end = b"", time.monotonic() + timeout_s
+    while select.select([master], [], [], max(0, end - time.monotonic()))[0]:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # how Linux says end of file here
+            break
+        if not chunk:
+            break
+        data += chunk
+    return data.decode(errors="replace")
 
 
 class Quelld:
@@ -90,6 +109,7 @@ class Quelld:
         """kill -9, and nothing else: no restart."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        proc.forget(self.process)
         self.kills += 1
 
     def restart_after_kill(self):
@@ -106,6 +126,23 @@ class Quelld:
     def quell(self, *words, timeout_s=30):
         command = [str(proc.build_dir() / "quell"), "-c", str(self.config), *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL)
+
+    def on_terminal(self, *words, columns, has_colour=False):
+        """What the quell command shows on a terminal of that width."""
+        command = [str(proc.build_dir() / "quell"), "-c", str(self.config), *map(str, words)]
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns), **({} if has_colour else {"NO_COLOR": "1"})}
+        try:
+            master, slave = pty.openpty()
+        except OSError:
+            return self.quell(*words).stdout
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 1000, columns, 0, 0))
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=environment) as process:
+            os.close(slave)
+            try:
+                return _read_terminal(master, 30).replace("\r\n", "\n")
+            finally:
+                process.kill()
+                os.close(master)
 
     def json(self, *words):
         done = self.quell(*words, "--json")

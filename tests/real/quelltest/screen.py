@@ -19,7 +19,7 @@ class Screen:
     def __init__(self, out):
         self.out = out
         self.is_live = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._has_colour = self.is_live and not os.environ.get("NO_COLOR")
+        self.has_colour = self.is_live and not os.environ.get("NO_COLOR")
         self._begin = time.monotonic()
         self._drawn = []        # the lines of the block now on the terminal
         self._next_s = 0.0
@@ -31,7 +31,7 @@ class Screen:
         return time.monotonic() - self._begin
 
     def _paint(self, text, code):
-        return f"\033[{code}m{text}\033[0m" if self._has_colour else text
+        return f"\033[{code}m{text}\033[0m" if self.has_colour else text
 
     def _write(self, text):
         self.out.write(text)
@@ -99,12 +99,13 @@ class Screen:
     def head(self, words):
         self._write("\n" + self._paint(words, "1") + "\n")
 
-    def text(self, words, lines_max=200):
-        """Paragraphs wrapped to the width; lines that are laid out (with blanks in front) stay as they are."""
-        lines = []
-        for line in words.rstrip("\n").split("\n"):
-            is_laid_out = line.startswith((" ", "\t")) or "  " in line
-            lines += [line] if is_laid_out or not line else textwrap.wrap(line, self.width())
+    def text(self, words):
+        """A paragraph, wrapped to the width."""
+        self._write("\n".join(textwrap.wrap(words, self.width())) + "\n")
+
+    def laid_out(self, text, lines_max):
+        """Text that has its lines already."""
+        lines = text.rstrip("\n").split("\n")
         if len(lines) > lines_max:
             lines = lines[:lines_max] + [f"... and {len(lines) - lines_max} lines more"]
         self._write("\n".join(lines) + "\n")

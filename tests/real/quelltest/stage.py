@@ -81,6 +81,10 @@ class Stage:
         return Mail(copy.sender, copy.recipients, copy.data, client=site.address, helo=site.host, tag="T2")
 
     def withheld(self):
-        """Recipients withheld so far, by Quell's own count."""
+        """Recipients withheld since the daemon's start, by its own count, which it writes down now and then."""
         counters = self.quelld.counters()
         return counters.get("held", 0) + counters.get("suppressed", 0)
+
+    def wait_withheld(self, most_s=10):
+        """Until the daemon says that it withheld something: otherwise the test saw no storm at all."""
+        proc.wait_until(self.withheld, most_s, lambda: "Quell withheld something" + self.why(), 0.2)

@@ -37,13 +37,17 @@ def firms(count):
 
 
 def faulty_sites(chosen, poll_s, **knobs):
-    """Connectors for these firms: KEEP and STRIP builds mixed, each with its own addresses."""
+    """Connectors for these firms: KEEP and STRIP builds mixed, each with its own addresses.
+
+    Every fifth also loses unknown X- fields, and so our own stamp: its copies must be known by other marks.
+    """
     sites = []
     for at, firm in enumerate(chosen):
         sites.append(Site(firm.address, f"mail.{firm.domain}" if at % 2 else firm.domain,
                           address=f"198.51.100.{10 + 7 * at}", lan_ip=f"192.168.{16 + at}.2",
                           ad_domain=firm.domain.replace(".example", ".local"), poll_s=poll_s,
-                          strip_received=at % 2 == 0, mimeole_build="181" if at % 3 else "2663", **knobs))
+                          strip_received=at % 2 == 0, keep_x_headers=at % 5 != 2,
+                          mimeole_build="181" if at % 3 else "2663", **knobs))
     return sites
 
 

@@ -4,6 +4,8 @@
  */
 #include "fake.h"
 
+#include "base/log.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -167,13 +169,14 @@ void fake_incident(struct incident *incident, const char *text)
 	snprintf(incident->from, sizeof incident->from, "%s", text);
 	snprintf(incident->subject, sizeof incident->subject, "%s", text);
 	snprintf(incident->message_ids[0], sizeof incident->message_ids[0], "%s", text);
-	snprintf(incident->opener, sizeof incident->opener, "%s", text);
+	/* Quell's own words; what they quote, the storm room has quoted. */
+	snprintf(incident->opener, sizeof incident->opener, "11 surplus deliveries within an hour, 10 are allowed");
 	*p = (struct party){ .role = PARTY_GUILTY, .address_count = 1, .claim_count = 1, .evidence_count = 1,
 			     .surplus = 40000, .copies = 300, .blame = 12, .confidence = 0.97, .period_ms = 900000 };
 	snprintf(p->host, sizeof p->host, "%s", text);
 	snprintf(p->domain, sizeof p->domain, "%s", text);
-	snprintf(p->claims[0], sizeof p->claims[0], "%s", text);
-	snprintf(p->evidence[0], sizeof p->evidence[0], "%s", text);
+	log_quote(slice_from_str(text), p->claims[0], sizeof p->claims[0]); /* as the storm room does */
+	log_quote(slice_from_str(text), p->evidence[0], sizeof p->evidence[0]);
 	snprintf(p->product, sizeof p->product, "Microsoft SBS 2003 POP3 connector");
 	ip_parse(SLICE("192.0.2.7"), &p->addresses[0]);
 	incident->parties[1] = (struct party){ .role = PARTY_ENTRY, .host = "mx.example.org", .surplus = 9 };

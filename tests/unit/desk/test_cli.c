@@ -155,7 +155,8 @@ static void what_strangers_wrote_does_nothing_to_a_terminal(void **state)
 		struct fake_run run = fake_run(i % 2 ? 100 : 0, false, showing[i]);
 		assert_int_equal(run.status, EXIT_FINE);
 		assert_no_control(run.out);
-		assert_null(strstr(run.out, "\nquell: forged"));
+		if (strstr(run.out, "\nquell: forged"))
+			fail_msg("%s: a line was forged: %.300s", showing[i], strstr(run.out, "\nquell: forged") - 200);
 		fake_run_free(&run);
 	}
 }

@@ -267,11 +267,11 @@ static void oracle_file(const char *path)
 	struct mbox_hooks hooks = { oracle_on_begin, oracle_on_bytes, oracle_on_end, NULL };
 	struct mbox m;
 	struct slice file = reader_file(path, "");
-	if (file.len == 0)
-		return;
 	oracle.path = path;
 	oracle.offset = 0;
-	if (slice_ends_nocase(slice_from_str(path), SLICE(".mbox"))) {
+	if (file.len == 0) {
+		/* nothing to read */
+	} else if (slice_ends_nocase(slice_from_str(path), SLICE(".mbox"))) {
 		oracle_pending = g_byte_array_new();
 		mbox_begin(&m, MBOX_RD, &hooks);
 		mbox_feed(&m, file);

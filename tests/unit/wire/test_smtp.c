@@ -93,7 +93,9 @@ static void run_both(enum smtp_kind kind, const struct row *rows, size_t count, 
 }
 #define RUN(kind, rows, ...) run_both(kind, rows, sizeof rows / sizeof rows[0], (struct play){ __VA_ARGS__ })
 
-static const struct slice rcpts[] = { { "a@example.com", 13 }, { "b@example.com", 13 }, { "c@example.com", 13 } };
+static const struct slice rcpts[] = {
+	{ "a@example.com", 13 }, { "b@example.com", 13 }, { "c@example.com", 13 },
+};
 static const struct smtp_mail mail3 = { { "s@example.org", 13 }, rcpts, 3, 1234, true };
 static const struct smtp_mail mail1 = { { "", 0 }, rcpts, 1, 0, false };
 

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * All real mail of the DEV sets, replayed as traffic to one mailbox a set: each
+ * mail once, at its own time, confirmed and not. Nothing may be deferred, held or
+ * suppressed. None of the incident windows that the index of the data lists is a
+ * storm of surplus, so there is no exception. The parsers' fixtures are not
+ * traffic: they hold one mail up to forty times with one Message-ID and Date,
+ * signed in every way. Of those only such copies (T1) may be withheld.
+ */
+#include "scenario.h"
+
+#include "base/mem.h"
+#include "mail/mbox.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+
+enum { MAILS_MAX = 20000 };
+
+struct mail {
+	struct slice text;
+	int64_t time_ms;
+};
+
+static struct mail mails[MAILS_MAX];
+static size_t mail_count;
+
+struct joiner {
+	char *text;
+	size_t len, cap;
+};
+
+static void on_begin(void *user, struct slice from_line, uint64_t offset)
+{
+	(void)from_line;
+	(void)offset;
+	*(struct joiner *)user = (struct joiner){ NULL, 0, 0 };
+}
+
+static void on_bytes(void *user, struct slice bytes)
+{
+	struct joiner *j = user;
+	if (j->len + bytes.len > j->cap) {
+		j->cap = 2 * (j->len + bytes.len);
+		j->text = mem_resize(j->text, j->cap);
+		assert_non_null(j->text);
+	}
+	if (bytes.len > 0)
+		memcpy(j->text + j->len, bytes.ptr, bytes.len);
+	j->len += bytes.len;
+}
+
+static void on_end(void *user)
+{
+	const struct joiner *j = user;
+	assert_true(mail_count < MAILS_MAX);
+	mails[mail_count++].text = slice_make(j->text, j->len);
+}
+
+static int take_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)ftw;
+	static const char *const other[] = { ".json", ".md", "LICENSE", "NOTICE", ".py", ".gitattributes" };
+	for (size_t i = 0; i < sizeof other / sizeof other[0]; i++)
+		if (slice_ends_nocase(slice_from_str(path), slice_from_str(other[i])))
+			return 0;
+	if (type != FTW_F)
+		return 0;
+	struct slice file = scene_file(path, "");
+	if (slice_ends_nocase(slice_from_str(path), SLICE(".mbox"))) {
+		struct joiner joiner;
+		struct mbox_hooks hooks = { on_begin, on_bytes, on_end, &joiner };
+		struct mbox box;
+		mbox_begin(&box, MBOX_RD, &hooks);
+		mbox_feed(&box, file);
+		mbox_end(&box);
+		mem_free((void *)(uintptr_t)file.ptr);
+	} else if (file.ptr) {
+		assert_true(mail_count < MAILS_MAX);
+		mails[mail_count++].text = file;
+	}
+	return 0;
+}
+
+static void load(const char *set)
+{
+	char path[4096];
+	snprintf(path, sizeof path, "%s/%s", scene_sets(), set);
+	mail_count = 0;
+	nftw(path, take_file, 16, FTW_PHYS);
+}
+
+static void unload(void)
+{
+	for (size_t i = 0; i < mail_count; i++)
+		mem_free((void *)(uintptr_t)mails[i].text.ptr);
+}
+
+static const uint8_t site_key[HASH_KEY_BYTES] = "set key";
+
+static const struct facts *read_mail(struct arena *arena, struct slice text,
+				     const struct envelope *envelope, int64_t time_ms)
+{
+	static const struct facts_setup setup = { .site_key = site_key };
+	struct facts_builder *b = facts_begin(arena, &setup);
+	facts_raw(b, text);
+	return facts_end(b, envelope, time_ms);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct mail *x = a, *y = b;
+	if (x->time_ms != y->time_ms)
+		return x->time_ms < y->time_ms ? -1 : 1;
+	return x->text.ptr < y->text.ptr ? -1 : x->text.ptr > y->text.ptr;
+}
+
+static void find_times(void)
+{
+	struct arena arena;
+	arena_init(&arena, FACTS_ARENA_BYTES_MAX);
+	for (size_t i = 0; i < mail_count; i++) {
+		mails[i].time_ms = read_mail(&arena, mails[i].text, NULL, 0)->time_ms;
+		arena_reset(&arena);
+	}
+	arena_free(&arena);
+}
+
+static struct storm *make_storm(bool has_confirmation)
+{
+	struct storm_setup setup = { .is_guard = true, .has_confirmation = has_confirmation, .seed = 1 };
+	struct error error;
+	memcpy(setup.site_key, site_key, sizeof site_key);
+	storm_policy_default(&setup.policy);
+	setup.policy.memory_bytes = 32 * 1024 * 1024;
+	struct storm *storm = storm_new(&setup, &error);
+	assert_non_null(storm);
+	return storm;
+}
+
+struct set {
+	const char *name;
+	bool is_fixture; /* no traffic: many copies of one mail */
+};
+
+static unsigned play(const struct set *s, bool has_confirmation)
+{
+	const char *set = s->name;
+
+	struct arena arena;
+	struct storm *storm = make_storm(has_confirmation);
+	char rcpt[128], queue_id[32];
+	unsigned tagged = 0;
+	int64_t ticked_ms = 0;
+	snprintf(rcpt, sizeof rcpt, "%s@ours.example", set);
+	struct slice rcpts[1] = { slice_from_str(rcpt) };
+	arena_init(&arena, FACTS_ARENA_BYTES_MAX);
+	for (size_t i = 0; i < mail_count; i++) {
+		struct verdict v;
+		snprintf(queue_id, sizeof queue_id, "S%zu", i);
+		struct envelope e = { .rcpts = rcpts, .rcpt_count = 1, .queue_id = slice_from_str(queue_id) };
+		const struct facts *f = read_mail(&arena, mails[i].text, &e, mails[i].time_ms);
+		storm_judge(storm, f, mails[i].time_ms, &arena, &v);
+		if (v.harshest > DEED_TAG && !(s->is_fixture && v.tier == TIER_T1))
+			fail_msg("%s, mail %zu (%.*s): %s, %s: %s", set, i, SLICE_ARG(f->message_id),
+				 deed_name(v.harshest), v.rule, v.reason);
+		tagged += v.harshest == DEED_TAG;
+		storm_queued(storm, e.queue_id, mails[i].time_ms);
+		if (mails[i].time_ms - ticked_ms > MINUTE) {
+			ticked_ms = mails[i].time_ms;
+			storm_tick(storm, ticked_ms);
+		}
+		arena_reset(&arena);
+	}
+	arena_free(&arena);
+	storm_free(storm);
+	return tagged;
+}
+
+static void no_real_mail_is_withheld(void **state)
+{
+	(void)state;
+	static const struct set sets[] = {
+		{ "spamassassin-dev", false },	     { "linux-mips-2010-dev", false },
+		{ "openbmc-2020h1-dev", false },	     { "cip-notifications-2019-dev", false },
+		{ "enron-ordinary-dev", false },	     { "enron-storms-dev", false },
+		{ "loops-dev", false },		     { "negatives-received-dev", false },
+		{ "bounces-sisimai-dev", false },	     { "bounces-flufl-dev", false },
+		{ "parser-stalwart-dev", true },	     { "parser-rubymail-dev", true },
+		{ "parser-sa-testdata-dev", true },     { "parser-mime4j-dev", true },
+	};
+	for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+		load(sets[i].name);
+		assert_true(mail_count > 0);
+		find_times();
+		unsigned as_filed = play(&sets[i], true);
+		qsort(mails, mail_count, sizeof mails[0], by_time);
+		unsigned confirmed = play(&sets[i], true), blind = play(&sets[i], false);
+		print_message("# %s: %zu mails, tagged: %u as filed, %u in order, %u unconfirmed\n", sets[i].name,
+			      mail_count, as_filed, confirmed, blind);
+		unload();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_real_mail_is_withheld),
+	};
+	if (!scene_sets()) {
+		fputs("storms dev_sets: skipped, no unpacked mail sets (run ../shared/data/unpack)\n", stderr);
+		return SCENE_DATA_ABSENT;
+	}
+	return hash_start() ? cmocka_run_group_tests_name("storms dev sets", tests, NULL, NULL) : 1;
+}
