@@ -164,8 +164,8 @@ def machine_busy_s():
     return (sum(fields[:8]) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def wait_for_unix(path, process, log):
-    proc.wait_until(lambda: process.poll() is not None or _answers(path), 20, f"{path} answers")
+def wait_for_unix(path, process, log, timeout_s=20):
+    proc.wait_until(lambda: process.poll() is not None or _answers(path), timeout_s, f"{path} answers")
     if process.poll() is not None:
         raise Absent(f"it ended at once: {proc.tail(log, 3)}")
 

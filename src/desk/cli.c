@@ -173,7 +173,9 @@ static bool take_option(struct desk *desk, int option, struct desk_args *args)
 	uint64_t number = 0;
 	bool is_fine = option >= OPTION_JSON && (desk->command->options & needs[option - OPTION_JSON]);
 	if (!is_fine)
-		return desk_fail(desk, EXIT_USAGE, "it has no such option; see quell %s --help", desk->command->name), false;
+		desk_fail(desk, EXIT_USAGE, "it has no such option; see quell %s --help", desk->command->name);
+	if (!is_fine)
+		return false;
 	if (option == OPTION_JSON)
 		args->want_json = true;
 	if (option == OPTION_MANUAL)
@@ -247,7 +249,8 @@ static enum exit_status parse_all(struct desk *desk, int argc, char **argv)
 			return EXIT_FINE;
 		}
 		if (option != 'c')
-			return desk_fail(desk, EXIT_USAGE, "%s is not an option here; see quell --help", argv[optind - 1]);
+			return desk_fail(desk, EXIT_USAGE, "%s is not an option here; see quell --help",
+					 argv[optind - 1]);
 		desk->file = optarg;
 	}
 	if (optind >= argc)

@@ -61,7 +61,8 @@ static size_t client_data(void *ctx, struct stream *stream, struct slice bytes)
 		struct slice rest = slice_from(bytes, used);
 		size_t end = slice_find_byte(rest, 0, '\n');
 		if (end > CONTROL_LINE_BYTES) {
-			stream_write(client->stream, SLICE("{\"ok\":false,\"exit\":65,\"error\":\"too long a line\"}\n"));
+			stream_write(client->stream,
+				     SLICE("{\"ok\":false,\"exit\":65,\"error\":\"too long a line\"}\n"));
 			client_finish(client);
 			return bytes.len;
 		}

@@ -48,7 +48,8 @@ void control_status_text(struct control_status *status, const char *name, const 
  * takes one line for people; it may stay empty. */
 struct control_calls {
 	void *ctx;
-	bool (*release_incident)(void *ctx, const char *incident, int64_t per_minute, struct buf *text, struct error *error);
+	bool (*release_incident)(void *ctx, const char *incident, int64_t per_minute, struct buf *text,
+				 struct error *error);
 	bool (*release_hold)(void *ctx, const char *hold_id, struct buf *text, struct error *error);
 	void (*status)(void *ctx, struct control_status *status);
 	bool (*force)(void *ctx, const char *incident, bool want_open, struct buf *text, struct error *error);

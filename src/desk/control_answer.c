@@ -123,7 +123,8 @@ static void answer_dump(json_t *answer, struct buf *out)
 	if (!text || !buf_add_str(out, text)) {
 		buf_reset(out);
 		out->len = before;
-		buf_add_str(out, "{\"ok\":false,\"exit\":75,\"error\":\"the answer is too long, or there is no memory\"}");
+		buf_add_str(out, "{\"ok\":false,\"exit\":75,"
+				 "\"error\":\"the answer is too long, or there is no memory\"}");
 	}
 	buf_add_byte(out, '\n');
 	free(text); /* jansson's own memory */

@@ -63,8 +63,9 @@ bool control_ask(const char *path, const char *line, int64_t timeout_ms, struct 
 		fd = dial_now(&addr, timeout_ms, &why);
 	if (fd < 0)
 		return error_set(error, EXIT_UNAVAILABLE,
-				 "the daemon does not answer at %s (%s). Is quelld running (systemctl status quelld), with "
-				 "these settings (-c), and may this user talk to it?", path, why.text);
+				 "the daemon does not answer at %s (%s). Is quelld running (systemctl status "
+				 "quelld), with these settings (-c), and may this user talk to it?",
+				 path, why.text);
 	client_limit(fd, timeout_ms);
 	/* Even when sending fails: a daemon that turns somebody away says why first. */
 	bool is_sent = client_send(fd, line);

@@ -209,7 +209,8 @@ enum exit_status desk_incident(struct desk *desk, const struct desk_args *args)
 	else if (reader && !store_read_incident(reader, args->words[0], incident, &is_found, &error))
 		status = desk_fail(desk, EXIT_UNAVAILABLE, "%s", error.text);
 	else if (!is_found)
-		status = desk_fail(desk, EXIT_BAD_INPUT, "no incident \"%s\"; quell incidents lists them", args->words[0]);
+		status = desk_fail(desk, EXIT_BAD_INPUT, "no incident \"%s\"; quell incidents lists them",
+				   args->words[0]);
 	else if (args->want_json)
 		incident_json(desk, incident);
 	else

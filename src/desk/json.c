@@ -165,7 +165,8 @@ json_t *json_incident(const struct incident *incident)
 
 static void stream_value(struct json_stream *j, json_t *value)
 {
-	if (!value || json_dumpf(value, j->out, JSON_ENSURE_ASCII | JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6)))
+	size_t flags = JSON_ENSURE_ASCII | JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6);
+	if (!value || json_dumpf(value, j->out, flags) != 0)
 		fputs("null", j->out);
 	json_decref(value);
 }

@@ -370,23 +370,24 @@ static bool on_quit(struct session *s, const struct milter_event *e)
 static const struct command {
 	char cmd;
 	bool is_allowed_waiting; /* while the answer to EOM is awaited */
+	bool is_answered;        /* run answers by itself, now or later */
 	bool (*run)(struct session *s, const struct milter_event *e);
 } commands[] = {
-	{ MILTER_OPTNEG, false, on_optneg },
-	{ MILTER_MACRO, true, on_macro },
-	{ MILTER_CONNECT, false, on_connect },
-	{ MILTER_HELO, false, on_helo },
-	{ MILTER_MAIL, false, on_mail },
-	{ MILTER_RCPT, false, on_rcpt },
-	{ MILTER_DATA, false, on_nothing },
-	{ MILTER_HEADER, false, on_header },
-	{ MILTER_EOH, false, on_nothing },
-	{ MILTER_BODY, false, on_body },
-	{ MILTER_EOM, false, on_eom },
-	{ MILTER_ABORT, true, on_abort },
-	{ MILTER_UNKNOWN, false, on_nothing },
-	{ MILTER_QUIT, true, on_quit },
-	{ MILTER_QUIT_NC, true, on_quit_nc },
+	{ MILTER_OPTNEG, false, true, on_optneg },
+	{ MILTER_MACRO, true, false, on_macro },
+	{ MILTER_CONNECT, false, false, on_connect },
+	{ MILTER_HELO, false, false, on_helo },
+	{ MILTER_MAIL, false, false, on_mail },
+	{ MILTER_RCPT, false, false, on_rcpt },
+	{ MILTER_DATA, false, false, on_nothing },
+	{ MILTER_HEADER, false, false, on_header },
+	{ MILTER_EOH, false, false, on_nothing },
+	{ MILTER_BODY, false, false, on_body },
+	{ MILTER_EOM, false, true, on_eom },
+	{ MILTER_ABORT, true, false, on_abort },
+	{ MILTER_UNKNOWN, false, false, on_nothing },
+	{ MILTER_QUIT, true, false, on_quit },
+	{ MILTER_QUIT_NC, true, false, on_quit_nc },
 };
 
 static bool session_run(struct session *s, const struct milter_packet *packet)
@@ -408,7 +409,7 @@ static bool session_run(struct session *s, const struct milter_packet *packet)
 		}
 		if (!c->run(s, &event))
 			return false;
-		if (c->cmd != MILTER_EOM && milter_wants_reply(&s->grant, c->cmd)) {
+		if (!c->is_answered && milter_wants_reply(&s->grant, c->cmd)) {
 			milter_put_answer(stream_out(s->stream), MILTER_CONTINUE);
 			stream_wrote(s->stream);
 		}

@@ -51,7 +51,8 @@ static void field_audience(struct facts_builder *b, struct slice value, bool is_
 	address_begin(&r, lex_unfold(b->arena, value));
 	while (address_next(&r, &address)) {
 		f->audience_total++;
-		if (address.display.len > 1 && memmem(address.display.ptr, address.display.len, "=?", 2))
+		struct slice display = address.display;
+		if (display.len > 1 && memmem(display.ptr, display.len, "=?", 2))
 			address.display = rfc2047_decode(b->arena, address.display);
 		marks_take_recipient(b, &address, is_to);
 		if (builder_grow(b->arena, &b->audience, f->audience_count, &b->audience_cap,
@@ -137,7 +138,8 @@ static void field_list_id(struct facts_builder *b, struct slice value)
 	struct text text = lex_unfold(b->arena, value);
 	struct slice id = text_slice(text);
 	lex_lower(text.ptr, text.len);
-	for (size_t open = slice_find_byte(id, 0, '<'); open < id.len; open = slice_find_byte(id, 0, '<'))
+	size_t open;
+	while ((open = slice_find_byte(id, 0, '<')) < id.len)
 		id = slice_from(id, open + 1);
 	b->facts.list_id = slice_trim(slice_first(id, slice_find_byte(id, 0, '>')));
 	b->facts.auto_marks |= AUTO_LIST;

@@ -98,8 +98,8 @@ void mbox_feed(struct mbox *m, struct slice chunk)
 	while (chunk.len > 0) {
 		char c = chunk.ptr[0];
 		size_t used;
-		bool is_interesting = m->line_len > 0 ||
-				      (!m->is_line_inside && (c == 'F' || c == '>' || c == '\n' || c == '\r'));
+		bool is_telling = c == 'F' || c == '>' || c == '\n' || c == '\r';
+		bool is_interesting = m->line_len > 0 || (!m->is_line_inside && is_telling);
 		if (is_interesting) {
 			used = mbox_take_line(m, chunk);
 		} else {

@@ -34,6 +34,7 @@ struct received {
 	struct hop *hop;
 	enum clause clause;
 	size_t words;              /* of the clause so far */
+	size_t value_end;          /* of the last clause's value: a date without ";" follows */
 	size_t with_from, with_to; /* the words of with */
 	struct slice from_words;   /* from its first to its last word */
 	bool seen[CLAUSE_COUNT];
@@ -62,7 +63,7 @@ static struct slice received_strip(struct slice word, char open, char close)
 /* A host name: lower case, without brackets, final dots and a port. */
 static struct slice received_host(struct received *r, struct slice word)
 {
-	word = received_strip(word, '[', ']');
+	word = received_strip(received_strip(word, '?', '?'), '[', ']'); /* ?192.0.2.1? */
 	while (word.len > 0 && (word.ptr[word.len - 1] == '.' || word.ptr[word.len - 1] == ','))
 		word.len--;
 	if (word.len > 0)
@@ -82,8 +83,7 @@ static void received_comment_word(struct received *r, struct slice key, struct s
 {
 	struct hop *hop = r->hop;
 	struct ip ip;
-	size_t at = slice_find_byte(word, 0, '@');
-	bool has_user = at < word.len;
+	const char *user_end = memrchr(word.ptr, '@', word.len);
 
 	if (slice_starts_nocase(word, SLICE("helo=")) && word.len > 5) {
 		hop->from_helo = received_host(r, slice_from(word, 5));
@@ -96,8 +96,8 @@ static void received_comment_word(struct received *r, struct slice key, struct s
 		r->is_from_word_attested = true;
 		return;
 	}
-	if (has_user)
-		word = slice_from(word, at + 1);
+	if (user_end)
+		word = slice_from(word, (size_t)(user_end - word.ptr) + 1);
 	if (ip_parse(word, &ip)) {
 		if (ip_is_unknown(hop->from_ip))
 			hop->from_ip = ip;
@@ -186,7 +186,8 @@ static void received_word(struct received *r, struct slice word)
 	case CLAUSE_COUNT:
 		break;
 	}
-	r->words++;
+	if (r->words++ == 0)
+		r->value_end = at + word.len;
 }
 
 /* The end of a word: a quoted string or angle brackets hold blanks. */
@@ -223,8 +224,7 @@ static void received_walk(struct received *r)
 			end = received_word_end(s, pos);
 			struct slice word = slice_between(s, pos, end);
 			enum clause next = received_keyword(word);
-			bool is_open = next != CLAUSE_NONE && !r->seen[next] && date_from == s.len;
-			if (is_open) {
+			if (next != CLAUSE_NONE && !r->seen[next]) {
 				r->clause = next;
 				r->seen[next] = true;
 				r->words = 0;
@@ -234,7 +234,7 @@ static void received_walk(struct received *r)
 		}
 		pos = end > pos ? end : pos + 1;
 	}
-	date_parse(slice_from(s, date_from), &r->hop->time_ms);
+	date_parse(slice_from(s, date_from < s.len ? date_from : r->value_end), &r->hop->time_ms);
 }
 
 static enum hop_kind received_kind(const struct received *r)
@@ -242,7 +242,8 @@ static enum hop_kind received_kind(const struct received *r)
 	const struct hop *hop = r->hop;
 	if (slice_starts_nocase(r->from_words, SLICE("mail pickup service")))
 		return HOP_PICKUP;
-	if (slice_starts_nocase(hop->with, SLICE("POP")) || slice_starts_nocase(hop->with, SLICE("IMAP")))
+	if (slice_starts_nocase(hop->with, SLICE("POP")) ||
+	    slice_starts_nocase(hop->with, SLICE("IMAP")))
 		return HOP_POP3;
 	if (hop->from_helo.len == 0 || r->is_local || slice_equal_nocase(hop->with, SLICE("local")))
 		return HOP_LOCAL;
@@ -263,6 +264,8 @@ static void received_settle_from(struct received *r)
 		first = received_host(r, first);
 		hop->from_name = received_is_name(first) ? first : hop->from_name;
 	}
+	if (slice_equal(hop->from_helo, SLICE("unknown")))
+		hop->from_helo.len = 0;
 	if (ip_is_unknown(hop->from_ip))
 		hop->from_ip = r->literal_ip;
 }

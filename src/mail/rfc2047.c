@@ -74,8 +74,8 @@ static void word_add_latin(struct word_writer *w, struct slice bytes)
 {
 	for (size_t i = 0; i < bytes.len; i++) {
 		unsigned char c = (unsigned char)bytes.ptr[i];
-		uint32_t code = c >= 0x80 && c < 0xa0 && word_cp1252[c - 0x80] ? word_cp1252[c - 0x80] : c;
-		word_add_code(w, code);
+		uint32_t code = c >= 0x80 && c < 0xa0 ? word_cp1252[c - 0x80] : 0;
+		word_add_code(w, code ? code : c);
 	}
 }
 

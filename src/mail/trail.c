@@ -143,11 +143,11 @@ static bool trail_is_foreign(const struct facts_builder *b, size_t i)
 }
 
 /* Is the hop of a kind that puts mail back into the stream? A POP3 or local hop
- * at the top only shows how this mailbox was filled; at the bottom a local hop is
- * where mail is born, and lists make local hops all day. */
-static bool trail_is_reinjection(const struct facts *f, size_t i)
+ * from which the mail went nowhere (was_sent_on: to another network) only shows
+ * how this mailbox was filled; at the bottom a local hop is where mail is born,
+ * and lists make local hops all day. */
+static bool trail_is_reinjection(const struct facts *f, size_t i, bool was_sent_on)
 {
-	bool was_sent_on = i > 0 || !ip_is_unknown(f->envelope.client_ip);
 	switch (f->hops[i].kind) {
 	case HOP_PICKUP:
 		return true;
@@ -165,14 +165,18 @@ static bool trail_is_reinjection(const struct facts *f, size_t i)
 static void trail_find_pickup(struct facts_builder *b)
 {
 	struct facts *f = &b->facts;
+	bool was_sent_on = !ip_is_unknown(f->envelope.client_ip) &&
+			   !trail_is_inner_ip(b->setup, f->envelope.client_ip);
 	f->pickup_hop = f->hop_count;
 	for (size_t i = 0; i < f->hop_count; i++) {
 		if (f->hops[i].kind == HOP_PICKUP) {
 			f->pickup_hop = i;
 			f->pickup_host = f->hops[i].by;
 		}
-		if (trail_is_reinjection(f, i) && trail_is_foreign(b, i))
+		if (trail_is_reinjection(f, i, was_sent_on) && trail_is_foreign(b, i))
 			f->reinject_marks |= REINJECT_PICKUP_FOREIGN;
+		was_sent_on |= !ip_is_unknown(f->hops[i].from_ip) &&
+			       !trail_is_inner_ip(b->setup, f->hops[i].from_ip);
 	}
 }
 
@@ -191,7 +195,8 @@ static void trail_choose_connector(struct facts_builder *b)
 	int best = -1;
 	for (size_t i = 0; i < b->connector_count; i++) {
 		const struct connector_claim *claim = &b->connectors[i];
-		int score = claim->is_in_to + (claim->is_in_to && trail_is_pickup_of(&b->facts, claim->domain));
+		bool is_maker = claim->is_in_to && trail_is_pickup_of(&b->facts, claim->domain);
+		int score = claim->is_in_to + is_maker;
 		if (score <= best)
 			continue;
 		best = score;

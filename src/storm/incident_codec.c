@@ -39,7 +39,13 @@ static uint64_t walk_int(struct walk *w, uint64_t value)
 	return value;
 }
 
-#define WALK(w, field) ((field) = (__typeof__(field))walk_int((w), (uint64_t)(field)))
+/* A number that does not fit its field is refused too. */
+#define WALK(w, field)                                                                             \
+	do {                                                                                       \
+		uint64_t value_ = walk_int((w), (uint64_t)(field));                                \
+		(field) = (__typeof__(field))value_;                                               \
+		(w)->is_bad |= (uint64_t)(field) != value_;                                        \
+	} while (0)
 
 /* A count or an enum that must not pass its ceiling. */
 static unsigned walk_count(struct walk *w, unsigned value, unsigned max)

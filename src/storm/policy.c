@@ -11,6 +11,8 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
+
 #define ROW_INT(field, text, low, high, unit_text, help_text)                                      \
 	{ .name = #field, .type = SETTING_INT, .offset = offsetof(struct storm_policy, field),     \
 	  .default_text = text, .min = (low), .max = (high), .unit = unit_text,                    \
@@ -20,10 +22,7 @@
 	  .default_text = text, .min = (low), .max = (high), .is_reloadable = true,                \
 	  .help = help_text }
 
-static const int64_t SECOND = CLOCK_SECOND_MS, MINUTE = CLOCK_MINUTE_MS;
 #define DAYS(n) ((int64_t)(n) * CLOCK_DAY_MS)
-#define HOURS(n) ((int64_t)(n) * CLOCK_HOUR_MS)
-#define MIB ((int64_t)1024 * 1024)
 
 const struct setting_row storm_policy_rows[] = {
 	ROW_INT(pair_hour_max, "3", 1, 3, "copies",
@@ -55,7 +54,7 @@ const struct setting_row storm_policy_rows[] = {
 	ROW_SPAN(unconfirmed_release_ms, "unconfirmed_release", "15m", 1000, DAYS(1),
 		 "With no source of confirmation, one held copy of each pair is released "
 		 "after this time."),
-	ROW_SPAN(pair_memory_ms, "pair_memory", "3d", 3600 * 1000, DAYS(7),
+	ROW_SPAN(pair_memory_ms, "pair_memory", "3d", CLOCK_HOUR_MS, DAYS(7),
 		 "How long a delivered (mail, recipient) is remembered."),
 	{ .name = "memory", .type = SETTING_BYTES,
 	  .offset = offsetof(struct storm_policy, memory_bytes), .default_text = "256MiB",
@@ -67,23 +66,14 @@ const size_t storm_policy_row_count = sizeof storm_policy_rows / sizeof storm_po
 
 void storm_policy_default(struct storm_policy *policy_out)
 {
-	*policy_out = (struct storm_policy){
-		.pair_hour_max = 3,
-		.pair_day_max = 8,
-		.instance_surplus_max = 10,
-		.emitter_surplus_min = 5,
-		.emitter_certainty_permille = 970,
-		.recover_after_ms = HOURS(6),
-		.recover_periods = 4,
-		.close_quiet_periods = 3,
-		.loop_changed_max = 3,
-		.inner_passes_max = 5,
-		.hops_alert = 50,
-		.proofs_to_suppress = 2,
-		.unconfirmed_release_ms = 15 * MINUTE,
-		.pair_memory_ms = DAYS(3),
-		.memory_bytes = 256 * MIB,
-	};
+	char why[128];
+	*policy_out = (struct storm_policy){ 0 };
+	for (size_t i = 0; i < storm_policy_row_count; i++) {
+		const struct setting_row *row = &storm_policy_rows[i];
+		bool is_fine = setting_parse(row, row->default_text, policy_out, why, sizeof why);
+		assert(is_fine); /* a row that refuses its own default is a bug */
+		(void)is_fine;
+	}
 }
 
 static int64_t policy_value(const struct storm_policy *policy, const struct setting_row *row)
@@ -112,5 +102,5 @@ bool policy_check(const struct storm_policy *policy, struct error *error)
 
 uint32_t policy_memory_s(const struct storm_policy *policy)
 {
-	return (uint32_t)(policy->pair_memory_ms / SECOND);
+	return (uint32_t)(policy->pair_memory_ms / CLOCK_SECOND_MS);
 }

@@ -19,7 +19,8 @@
 /* What the daemon was told to do, in words. */
 static char heard[256];
 
-static bool on_release_incident(void *ctx, const char *incident, int64_t per_minute, struct buf *text, struct error *error)
+static bool on_release_incident(void *ctx, const char *incident, int64_t per_minute, struct buf *text,
+				struct error *error)
 {
 	(void)ctx;
 	snprintf(heard, sizeof heard, "release incident %s at %lld", incident, (long long)per_minute);
@@ -61,7 +62,8 @@ static bool on_reload(void *ctx, struct buf *text, struct error *error)
 	return error_set(error, EXIT_BAD_INPUT, "quell.yaml:3: bad \x1b");
 }
 
-static const struct control_calls calls = { NULL, on_release_incident, on_release_hold, on_status, on_force, on_reload };
+static const struct control_calls calls = { NULL,      on_release_incident, on_release_hold,
+					    on_status, on_force,            on_reload };
 
 static void orders_are_understood_and_others_refused(void **state)
 {

@@ -40,7 +40,8 @@ static int tear_down(void **state)
 
 static const char full[] =
 	"X-Quell-Trace: 1; k=a; t=1\r\n"
-	"Received: from a.example ([198.51.100.1]) by mx.example.org with ESMTP id 1; Mon, 18 Jul 2005 19:00:26 +0000\r\n"
+	"Received: from a.example ([198.51.100.1]) by mx.example.org with ESMTP id 1; Mon, 18 Jul "
+	"2005 19:00:26 +0000\r\n"
 	"X-Quell-Trace: 1; k=b;\r\n\tt=2\r\n"
 	"DKIM-Signature: v=1; bh=zzz; b=AB\r\n\tCD EF; d=a.example\r\n"
 	"DomainKey-Signature: b=second\r\n"
@@ -154,12 +155,14 @@ static void automatic_mail_is_marked(void **state)
 static void copies_that_differ_only_on_the_way_have_one_content(void **state)
 {
 	static const char *const rows[][2] = {
-		{ HEAD "\nbody\n", "Received: by x.example; y\nMessage-ID: <1@x>\nDate: now\nTo: b@c\nX-A: b\n" HEAD "\nbody\n" },
+		{ HEAD "\nbody\n", "Received: by x.example; y\nMessage-ID: <1@x>\nDate: now\nTo: "
+		  "b@c\nX-A: b\n" HEAD "\nbody\n" },
 		{ HEAD "\nbody\n", "From: \"ANN\" <ann@A.EXAMPLE>\nSubject: hello\n\t there\n\nbody" },
 		{ HEAD "\nbody\n", "From: ann@a.example (Ann)\nSubject: =?utf-8?b?aGVsbG8=?= there\n\nbody\n\n\n" },
 		{ HEAD "\na b\nc\n", HEAD "\na  \t b  \nc\t\r\n" },
 		{ HEAD "\ncaf\xc3\xa9\n",
-		  HEAD "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nY2Fmw6kNCg==\n" },
+		  HEAD "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: "
+		  "base64\n\nY2Fmw6kNCg==\n" },
 		{ HEAD "\na=b\n", HEAD "Content-Transfer-Encoding: quoted-printable\n\na=3D=\nb\n" },
 		{ TWO("Content-Type: image/x\nContent-Transfer-Encoding: base64\n", "AAEC"),
 		  TWO("Content-Type: image/x; name=y\nContent-Transfer-Encoding: BASE64\n", "AA\r\nEC") },
@@ -214,7 +217,8 @@ static void different_mails_have_different_contents(void **state)
 static void list_and_resent_copies_are_instances_of_one_content(void **state)
 {
 	static const char *const copies[] = { HEAD "\nx", HEAD "List-Id: <a.b>\n\nx", HEAD "List-Id: <a.c>\n\nx",
-		HEAD "Resent-Message-ID: <1@x>\n\nx", "Resent-Message-ID: <2@x>\n" HEAD "Resent-Message-ID: <1@x>\n\nx" };
+		HEAD "Resent-Message-ID: <1@x>\n\nx", "Resent-Message-ID: "
+		  "<2@x>\n" HEAD "Resent-Message-ID: <1@x>\n\nx" };
 	uint8_t instances[5][DIGEST_SHORT_BYTES];
 	(void)state;
 	for (size_t i = 0; i < 5; i++) {
@@ -270,7 +274,8 @@ static void a_door_without_a_clock_gets_the_time_of_the_top_hop(void **state)
 static void broken_headers_lose_only_what_is_broken(void **state)
 {
 	(void)state;
-	const struct facts *f = read_a("From bob Mon 10:00\n>From x\n garbage\nmore garbage\nFrom: a@b.example\nSubject : s\n\nx");
+	const struct facts *f = read_a("From bob Mon 10:00\n>From x\n garbage\nmore "
+	  "garbage\nFrom: a@b.example\nSubject : s\n\nx");
 	assert_slice(f->from.local, "a");
 	assert_slice(f->subject, "s");
 	f = read_a("From: a@b.example\nSubject: the end is missing");

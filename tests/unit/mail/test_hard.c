@@ -95,7 +95,8 @@ static void lines_of_dashes_under_many_boundaries_are_linear(void **state)
 	buf_reset(&mail);
 	buf_addf(&mail, "Content-Type: multipart/mixed; boundary=\"%s0\"\n\n", boundary);
 	for (int i = 0; i < MIME_DEPTH_MAX - 1; i++)
-		buf_addf(&mail, "--%s%d\nContent-Type: multipart/mixed; boundary=\"%s%d\"\n\n", boundary, i, boundary,
+		buf_addf(&mail, "--%s%d\nContent-Type: multipart/mixed; boundary=\"%s%d\"\n\n",
+			boundary, i, boundary,
 			 i + 1);
 	for (int i = 0; i < 100000; i++)
 		buf_addf(&mail, "--%sx\n", boundary);
@@ -176,9 +177,11 @@ static void nuls_and_bare_returns_are_bytes_like_others(void **state)
 
 static void comments_quotes_and_words_without_end_are_linear(void **state)
 {
-	static const char *const fillers[] = { "(", "\"", "\\", "<", "[", ",", ":", ";", "=?", "=?a?q?x", "@", " ", "<a@b>",
+	static const char *const fillers[] = { "(", "\"", "\\", "<", "[", ",", ":", ";", "=?",
+		"=?a?q?x", "@", " ", "<a@b>",
 		"\n (", "from ", "by (", "; ", "a=b; " };
-	static const char *const names[] = { "To", "From", "Received", "Date", "Content-Type", "Subject", "References",
+	static const char *const names[] = { "To", "From", "Received", "Date", "Content-Type",
+		"Subject", "References",
 		"Authentication-Results", "X-Quell-Trace" };
 	(void)state;
 	for (size_t i = 0; i < sizeof fillers / sizeof fillers[0]; i++) {

@@ -94,7 +94,8 @@ static void sound_mail_gives_its_leaves(void **state)
 	check(MIXED, "", "--b\n\n\n--b--\n", "text/plain[] ");
 	check(MIXED, "", "--b\n\n-\n--\n--bb\n --b\n\n--b--x\n--b--",
 	      "text/plain[-\n--\n--bb\n --b\n\n--b--x] ");
-	check(MIXED, "", "--b\nContent-Type: application/x\nContent-Transfer-Encoding: base64\n\naGVs\nbG8=\n--b--\n",
+	check(MIXED, "", "--b\nContent-Type: application/x\nContent-Transfer-Encoding: "
+	  "base64\n\naGVs\nbG8=\n--b--\n",
 	      "application/x[hello] ");
 }
 
@@ -113,11 +114,13 @@ static void nested_multiparts_end_with_their_parents(void **state)
 static void embedded_messages_are_walked_and_their_names_kept(void **state)
 {
 	(void)state;
-	check(MIXED, "", "--b\nContent-Type: message/rfc822\n\nSubject: s\nX: y\nContent-Type: text/html\n\nin\n--b--\n",
+	check(MIXED, "", "--b\nContent-Type: message/rfc822\n\nSubject: s\nX: y\nContent-Type: "
+	  "text/html\n\nin\n--b--\n",
 	      "message[ s] text/html[in] ");
 	check("message/rfc822", "", "Date: d\n\nin\n", "message[ d] text/plain[in\n] ");
 	check("message/rfc822", "base64", "aGVsbG8=", "message/rfc822[hello] ");
-	check("multipart/digest; boundary=b", "", "--b\n\nSubject: s\n\none\n--b--\n", "message[ s] text/plain[one] ");
+	check("multipart/digest; boundary=b", "", "--b\n\nSubject: s\n\none\n--b--\n", "message[ "
+	  "s] text/plain[one] ");
 	check(MIXED, "", "--b\nContent-Type: message/rfc822\n\n--b\n\nnext\n--b--\n", "text/plain[next] ");
 	check(MIXED, "", "--b\nContent-Type: message/rfc822\n\nno mail, sorry\n--b--\n",
 	      "debris[no mail, sorry] text/plain[] ");

@@ -338,7 +338,7 @@ int main(int argc, char **argv)
 	};
 	oracle_argument = argc > 1 ? argv[1] : NULL;
 	if (!oracle_argument && !reader_sets()) {
-		fputs("mail oracle: skipped, no mail sets (run ../shared/data/unpack)\n", stderr);
+		puts("1..0 # SKIP mail oracle: no mail sets (run ../shared/data/unpack)");
 		return READER_TEST_ABSENT;
 	}
 	g_mime_init();

@@ -86,16 +86,20 @@ static void only_a_third_partys_machine_is_marked(void **state)
 		{ "our own pickup", PICKUP("mx.example.org") ANN, false },
 		{ "nobody is the author", PICKUP("srv.other.example"), false },
 		{ "pop3 at the top is how this mailbox was filled", POP3("box.other.example") ANN, false },
+		{ "pop3, then by a local server", HOP("box.other.example", "localhost", "127.0.0.1")
+		  POP3("box.other.example") ANN, false },
 		{ "pop3, then sent on", HOP("mx.x.example", "box.other.example", "198.51.100.1")
 		  POP3("box.other.example") ANN, true },
 		{ "born by a script of a hoster", HOP("mx.x.example", "web.host.example", "198.51.100.1")
 		  "Received: by web.host.example (Postfix, from userid 33) id 1; x\n" ANN, false },
-		{ "received, then sent again by a local program", HOP("mx.x.example", "web.host.example", "198.51.100.1")
+		{ "received, then sent again by a local program", HOP("mx.x.example",
+			"web.host.example", "198.51.100.1")
 		  "Received: by web.host.example (Postfix, from userid 33) id 1; x\n"
 		  HOP("web.host.example", "mail.firm.example", "198.51.100.2") ANN, true },
 		{ "a list does that all day", HOP("mx.x.example", "web.host.example", "198.51.100.1")
 		  "Received: by web.host.example (Postfix, from userid 33) id 1; x\n"
-		  HOP("web.host.example", "mail.firm.example", "198.51.100.2") "List-Id: <l.host.example>\n" ANN, false },
+		  HOP("web.host.example", "mail.firm.example", "198.51.100.2") "List-Id: "
+		  "<l.host.example>\n" ANN, false },
 	};
 	struct arena a;
 	(void)state;
@@ -114,7 +118,8 @@ static const char e1[] =
 	"Received: from mail.lexpress-pub.example (mail.lexpress-pub.example [192.0.2.25])\n"
 	"\tby mx1.isp.example (Postfix) with ESMTP id 5F1A23; Tue,  6 Dec 2005 09:20:03 +0000 (GMT)\n"
 	"From: \"Lexpress Publishing\" <offers@lexpress-pub.example>\n"
-	"To: \"Reception\" <reception@harbourlaw.example>, <post@quayside.example>, <info@wharf.example>, <a@firm4.example>\n"
+	"To: \"Reception\" <reception@harbourlaw.example>, <post@quayside.example>, "
+	"<info@wharf.example>, <a@firm4.example>\n"
 	"Subject: Conveyancing Handbook 2006 - early order price\n"
 	"Date: Tue, 6 Dec 2005 09:19:58 -0000\n"
 	"Message-ID: <001a01c5fa46$3b0f2c10$1e01a8c0@lexpress-pub.example>\n"
@@ -135,18 +140,24 @@ static const char e2[] =
 	"X-MimeOLE: Produced By Microsoft MimeOLE V6.00.3790.181\n"
 	"X-OriginalArrivalTime: 06 Dec 2005 09:31:12.0593 (UTC) FILETIME=[CC3A6C10:01C5FA47]\n\nOrder now.\n";
 static const char e3[] =
-	"Received: from mail.quayside.example ([203.0.113.40]) by mx.firm4.example with ESMTP; Tue, 6 Dec 2005 09:46:23 +0000\n"
-	"Received: from mail pickup service by mail.quayside.example with Microsoft SMTPSVC; Tue, 6 Dec 2005 09:46:20 +0000\n"
-	"Received: from harbourlaw.example ([198.51.100.7]) by pop.isp2.example with ESMTP; Tue, 6 Dec 2005 09:31:15 +0000\n"
-	"Received: from mail pickup service by harbourlaw.example with Microsoft SMTPSVC; Tue, 6 Dec 2005 09:31:12 +0000\n"
+	"Received: from mail.quayside.example ([203.0.113.40]) by mx.firm4.example with ESMTP; "
+	"Tue, 6 Dec 2005 09:46:23 +0000\n"
+	"Received: from mail pickup service by mail.quayside.example with Microsoft SMTPSVC; Tue, "
+	"6 Dec 2005 09:46:20 +0000\n"
+	"Received: from harbourlaw.example ([198.51.100.7]) by pop.isp2.example with ESMTP; Tue, "
+	"6 Dec 2005 09:31:15 +0000\n"
+	"Received: from mail pickup service by harbourlaw.example with Microsoft SMTPSVC; Tue, 6 "
+	"Dec 2005 09:31:12 +0000\n"
 	"From: \"Lexpress Publishing\" <offers@lexpress-pub.example>\n"
 	"Subject: Conveyancing Handbook 2006 - early order price\n"
-	"To: \"Reception\" <mspop3connector.reception@harbourlaw.example>, <mspop3connector.post@quayside.example>, "
+	"To: \"Reception\" <mspop3connector.reception@harbourlaw.example>, "
+	"<mspop3connector.post@quayside.example>, "
 	"<info@wharf.example>, <a@firm4.example>\n"
 	"Message-ID: <000001c5fa49$e9265fd0$0200000a@quayside.local>\n"
 	"X-OriginalArrivalTime: 06 Dec 2005 09:46:20.0296 (UTC) FILETIME=[E942E880:01C5FA49]\n\nOrder now.\n";
 static const char e4[] =
-	"Received: from mail pickup service by wharf.example with Microsoft SMTPSVC;\n\t Tue, 6 Dec 2005 10:02:42 +0000\n"
+	"Received: from mail pickup service by wharf.example with Microsoft SMTPSVC;\n\t Tue, 6 "
+	"Dec 2005 10:02:42 +0000\n"
 	"thread-index: AcX6TDJYejvhkFxNQviha+DSlHwx9Q==\n"
 	"From: \"Ann Dev\" <ann@dev.example>\nCc: <talk@lists.example>\n"
 	"To: <unlisted-recipients:>, <no To-header on input>,\n"
@@ -236,7 +247,8 @@ static void our_authentication_results_count_only_above_the_border(void **state)
 	} results[] = {
 		{ AR("spf=pass smtp.mailfrom=bounce@mail.firm.example") IN ANN, true, false },
 		{ AR("dkim=pass (2048-bit key) header.d=firm.example header.b=x") IN ANN, false, true },
-		{ AR("dkim=pass header.i=@news.firm.example; spf=fail smtp.mailfrom=x@firm.example") IN ANN, false, true },
+		{ AR("dkim=pass header.i=@news.firm.example; spf=fail "
+		  "smtp.mailfrom=x@firm.example") IN ANN, false, true },
 		{ AR("dkim=pass header.d=other.example") IN ANN, false, false },
 		{ AR("dkim=fail header.d=firm.example") IN ANN, false, false },
 		{ IN AR("dkim=pass header.d=firm.example") ANN, false, false }, /* came along with the copy */

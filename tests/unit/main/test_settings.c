@@ -41,14 +41,16 @@ static void a_wrong_name_is_told_with_its_line_and_the_right_one(void **state)
 	static const struct bad bad[] = {
 		{ "stat: /x\n", "q.yaml:1: stat: unknown setting; did you mean state?\n" },
 		{ "mode: guard\n\nmiltre: {}\n", "q.yaml:3: miltre: unknown setting; did you mean milter?\n" },
-		{ "hold:\n  deadlien: 5s\n", "q.yaml:2: hold.deadlien: unknown setting; did you mean hold.deadline?\n" },
+		{ "hold:\n  deadlien: 5s\n",
+		  "q.yaml:2: hold.deadlien: unknown setting; did you mean hold.deadline?\n" },
 		{ "deadline: 5s\n", "q.yaml:1: deadline: unknown setting; did you mean hold.deadline?\n" },
 		{ "hold: {relay: x}\n", "q.yaml:1: hold.relay: unknown setting; did you mean release.relay?\n" },
 		{ "Mode: guard\n", "q.yaml:1: Mode: unknown setting; did you mean mode?\n" },
 		{ "frobnicate: {a: [b, {c: d}]}\nmode: x\n",
 		  "q.yaml:1: frobnicate: unknown setting; expected one of those in quell.yaml(5)\n"
 		  "q.yaml:2: mode: x is not understood; expected one of observe, guard\n" },
-		{ "\"\\e[31m\": 1\n", "q.yaml:1: \"\\x1b[31m\": unknown setting; expected one of those in quell.yaml(5)\n" },
+		{ "\"\\e[31m\": 1\n",
+		  "q.yaml:1: \"\\x1b[31m\": unknown setting; expected one of those in quell.yaml(5)\n" },
 	};
 	(void)state;
 	ASSERT_REFUSED(bad);
@@ -57,42 +59,56 @@ static void a_wrong_name_is_told_with_its_line_and_the_right_one(void **state)
 static void a_wrong_value_is_told_with_what_was_expected(void **state)
 {
 	static const struct bad bad[] = {
-		{ "state: var\n", "q.yaml:1: state: var is not understood; expected an absolute path, beginning with /\n" },
+		{ "state: var\n",
+		  "q.yaml:1: state: var is not understood; expected an absolute path, beginning with /\n" },
 		{ "state:\nmode: guard\n",
 		  "q.yaml:1: state: no value; expected one value, or no such line at all for the default\n" },
-		{ "state: ~\n", "q.yaml:1: state: no value; expected one value, or no such line at all for the default\n" },
+		{ "state: ~\n",
+		  "q.yaml:1: state: no value; expected one value, or no such line at all for the default\n" },
 		{ "state: [/a, /b]\n", "q.yaml:1: state: a list; expected one value\n" },
 		{ "state: {a: b}\n", "q.yaml:1: state: a section; expected one value\n" },
 		{ "our_hosts: {a: b}\n", "q.yaml:1: our_hosts: a section; expected a list\n" },
 		{ "our_hosts: [a, [b]]\n",
 		  "q.yaml:1: our_hosts: a list or section in a list; expected a list of texts\n" },
-		{ "our_hosts: [\"a b\"]\n", "q.yaml:1: our_hosts: \"a b\" is not understood; expected a host name such as "
+		{ "our_hosts: [\"a b\"]\n",
+		  "q.yaml:1: our_hosts: \"a b\" is not understood; expected a host name such as "
 					    "mx.example.org, or an address\n" },
 		{ "own_networks: 300.1.2.3/8\n", "q.yaml:1: own_networks: 300.1.2.3/8 is not understood; expected a "
 						 "network such as 192.0.2.0/24, or an address\n" },
-		{ "milter: {max_sessions: 010}\n", "q.yaml:1: milter.max_sessions: 010 is not understood; expected a whole "
+		{ "milter: {max_sessions: 010}\n",
+		  "q.yaml:1: milter.max_sessions: 010 is not understood; expected a whole "
 						   "number without leading zeros, from 1 to 60000\n" },
-		{ "milter: {max_sessions: 0}\n", "q.yaml:1: milter.max_sessions: 0 is not understood; expected a whole "
+		{ "milter: {max_sessions: 0}\n",
+		  "q.yaml:1: milter.max_sessions: 0 is not understood; expected a whole "
 						 "number without leading zeros, from 1 to 60000\n" },
-		{ "milter: {stamp: maybe}\n", "q.yaml:1: milter.stamp: maybe is not understood; expected true or false\n" },
-		{ "milter: {listen: 8891}\n", "q.yaml:1: milter.listen: 8891 is not understood; expected unix:/path or "
+		{ "milter: {stamp: maybe}\n",
+		  "q.yaml:1: milter.stamp: maybe is not understood; expected true or false\n" },
+		{ "milter: {listen: 8891}\n",
+		  "q.yaml:1: milter.listen: 8891 is not understood; expected unix:/path or "
 					      "inet:PORT@ADDRESS, such as inet:8891@127.0.0.1\n" },
-		{ "milter: {socket_mode: 0999}\n", "q.yaml:1: milter.socket_mode: 0999 is not understood; expected octal "
+		{ "milter: {socket_mode: 0999}\n",
+		  "q.yaml:1: milter.socket_mode: 0999 is not understood; expected octal "
 						   "permissions such as 0660, read and write for the owner\n" },
-		{ "hold: {deadline: 5}\n", "q.yaml:1: hold.deadline: 5 is not understood; expected a time such as 500ms, "
+		{ "hold: {deadline: 5}\n",
+		  "q.yaml:1: hold.deadline: 5 is not understood; expected a time such as 500ms, "
 					   "30s, 15m, 6h or 3d, from 100ms to 5m\n" },
-		{ "hold: {mail_bytes_max: 10MB}\n", "q.yaml:1: hold.mail_bytes_max: 10MB is not understood; expected a size "
+		{ "hold: {mail_bytes_max: 10MB}\n",
+		  "q.yaml:1: hold.mail_bytes_max: 10MB is not understood; expected a size "
 						    "such as 4096, 64KiB, 256MiB or 1GiB, from 64KiB to 4GiB\n" },
-		{ "confirm: log\n", "q.yaml:1: confirm: log is not understood; expected log:/path/of/the/mail.log, journal "
+		{ "confirm: log\n",
+		  "q.yaml:1: confirm: log is not understood; expected log:/path/of/the/mail.log, journal "
 				    "or none\n" },
 		{ "release: {relay: \"127.0.0.1:25\"}\n",
 		  "q.yaml:1: release.relay: 127.0.0.1:25 is not understood; expected smtp://HOST:PORT, lmtp://HOST:PORT or "
 		  "lmtp:unix:/path\n" },
 		{ "release: smtp\n",
 		  "q.yaml:1: release: a value; expected a section of indented \"name: value\" lines\n" },
-		{ "state: \"/a\\nb\"\n", "q.yaml:1: state: holds a character that cannot be shown; expected printable text\n" },
-		{ "state: \"/a\\u202eb\"\n", "q.yaml:1: state: holds a character that cannot be shown; expected printable text\n" },
-		{ "state: \"/a\\0b\"\n", "q.yaml:1: state: holds a character that cannot be shown; expected printable text\n" },
+		{ "state: \"/a\\nb\"\n",
+		  "q.yaml:1: state: holds a character that cannot be shown; expected printable text\n" },
+		{ "state: \"/a\\u202eb\"\n",
+		  "q.yaml:1: state: holds a character that cannot be shown; expected printable text\n" },
+		{ "state: \"/a\\0b\"\n",
+		  "q.yaml:1: state: holds a character that cannot be shown; expected printable text\n" },
 	};
 	(void)state;
 	ASSERT_REFUSED(bad);
@@ -117,13 +133,14 @@ static void broken_yaml_is_told_with_its_line_and_why(void **state)
 	static const struct bad bad[] = {
 		{ "mode: guard\nhold:\n\tdeadline: 5s\n",
 		  "q.yaml:3: not valid YAML: a tab; expected blanks to indent with\n" },
-		{ "mode: \"guard\n", "q.yaml:2: not valid YAML: found unexpected end of stream, while scanning a quoted "
+		{ "mode: \"guard\n",
+		  "q.yaml:2: not valid YAML: found unexpected end of stream, while scanning a quoted "
 				     "scalar that begins on line 1\n" },
 		{ "our_hosts: [a, b\nmode: guard\n",
 		  "q.yaml:1: our_hosts: \"b mode\" is not understood; expected a host name such as mx.example.org, or an "
 		  "address\n"
-		  "q.yaml:2: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence that begins on "
-		  "line 1\n" },
+		  "q.yaml:2: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence that "
+		  "begins on line 1\n" },
 		{ "- a\n- b\n", "q.yaml:1: no settings; expected \"name: value\" lines\n" },
 		{ "just words\n", "q.yaml:1: no settings; expected \"name: value\" lines\n" },
 		{ "mode: guard\n---\nmode: observe\n", "q.yaml:2: a second document (---); expected one\n" },
