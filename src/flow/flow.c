@@ -19,6 +19,7 @@ static void flow_on_record(void *ctx, struct slice record, bool is_urgent)
 {
 	struct flow *flow = ctx;
 	store_journal(flow->setup.store, record, is_urgent);
+	flow->is_flush_urgent |= is_urgent;
 }
 
 static bool flow_is_dirty(const struct flow *flow, const char *id)
@@ -216,6 +217,13 @@ void flow_tick(struct flow *flow, int64_t now_ms)
 
 void flow_flush(struct flow *flow, int64_t now_ms)
 {
+	/* Waking the writer costs more than judging a mail, so pairs wait for company;
+	 * a clock that was set back does not make them wait for ever. */
+	int64_t waited_ms = now_ms - flow->flushed_ms;
+	if (!flow->is_flush_urgent && waited_ms >= 0 && waited_ms < FLOW_FLUSH_EVERY_MS)
+		return;
+	flow->is_flush_urgent = false;
+	flow->flushed_ms = now_ms;
 	store_flush(flow->setup.store, now_ms);
 }
 

@@ -96,7 +96,8 @@ void flow_bounced(struct flow *flow, struct slice queue_id, struct slice rcpt, i
 
 /* At least four times a second; recovery, deadlines, counters, snapshot. */
 void flow_tick(struct flow *flow, int64_t now_ms);
-/* At the end of each loop round: what was learnt goes to the journal. */
+/* At the end of each loop round: what was learnt goes to the journal, breakers at
+ * once, pairs ten times a second. */
 void flow_flush(struct flow *flow, int64_t now_ms);
 
 bool flow_force(struct flow *flow, const char *incident_id, enum breaker state, int64_t now_ms);

@@ -11,6 +11,7 @@
 enum {
 	FLOW_DIRTY_MAX = 64,          /* incidents whose counters wait to be stored */
 	FLOW_COUNTERS_EVERY_MS = 1000,
+	FLOW_FLUSH_EVERY_MS = 100,    /* kill -9 forgets at most this much (L3: surplus only) */
 };
 
 struct flow {
@@ -22,6 +23,8 @@ struct flow {
 	char dirty[FLOW_DIRTY_MAX][INCIDENT_ID_BYTES];
 	unsigned dirty_count;
 	int64_t counters_due_ms;
+	int64_t flushed_ms;
+	bool is_flush_urgent;         /* a breaker changed: to disk in this round */
 	uint64_t released, gate_deferred, gate_delivered;
 };
 

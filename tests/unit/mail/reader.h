@@ -8,8 +8,6 @@
 
 #include "mail/facts.h"
 
-enum { READER_TEST_ABSENT = 77 }; /* exit status: the data is not there */
-
 /* The folder of shared data or of unpacked mail sets; NULL when absent. */
 const char *reader_shared(void);
 const char *reader_sets(void);

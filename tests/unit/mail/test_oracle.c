@@ -339,7 +339,7 @@ int main(int argc, char **argv)
 	oracle_argument = argc > 1 ? argv[1] : NULL;
 	if (!oracle_argument && !reader_sets()) {
 		puts("1..0 # SKIP mail oracle: no mail sets (run ../shared/data/unpack)");
-		return READER_TEST_ABSENT;
+		return 0;
 	}
 	g_mime_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

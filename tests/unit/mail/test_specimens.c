@@ -125,7 +125,7 @@ int main(void)
 	};
 	if (!reader_shared()) {
 		puts("1..0 # SKIP mail specimens: no ../shared (set QUELL_SHARED)");
-		return READER_TEST_ABSENT;
+		return 0;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

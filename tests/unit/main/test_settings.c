@@ -99,8 +99,8 @@ static void a_wrong_value_is_told_with_what_was_expected(void **state)
 		  "q.yaml:1: confirm: log is not understood; expected log:/path/of/the/mail.log, journal "
 				    "or none\n" },
 		{ "release: {relay: \"127.0.0.1:25\"}\n",
-		  "q.yaml:1: release.relay: 127.0.0.1:25 is not understood; expected smtp://HOST:PORT, lmtp://HOST:PORT or "
-		  "lmtp:unix:/path\n" },
+		  "q.yaml:1: release.relay: 127.0.0.1:25 is not understood; expected smtp://HOST:PORT, "
+		  "lmtp://HOST:PORT or lmtp:unix:/path\n" },
 		{ "release: smtp\n",
 		  "q.yaml:1: release: a value; expected a section of indented \"name: value\" lines\n" },
 		{ "state: \"/a\\nb\"\n",
@@ -137,10 +137,10 @@ static void broken_yaml_is_told_with_its_line_and_why(void **state)
 		  "q.yaml:2: not valid YAML: found unexpected end of stream, while scanning a quoted "
 				     "scalar that begins on line 1\n" },
 		{ "our_hosts: [a, b\nmode: guard\n",
-		  "q.yaml:1: our_hosts: \"b mode\" is not understood; expected a host name such as mx.example.org, or an "
-		  "address\n"
-		  "q.yaml:2: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence that "
-		  "begins on line 1\n" },
+		  "q.yaml:1: our_hosts: \"b mode\" is not understood; expected a host name such as "
+		  "mx.example.org, or an address\n"
+		  "q.yaml:2: not valid YAML: did not find expected ',' or ']', while parsing a flow "
+		  "sequence that begins on line 1\n" },
 		{ "- a\n- b\n", "q.yaml:1: no settings; expected \"name: value\" lines\n" },
 		{ "just words\n", "q.yaml:1: no settings; expected \"name: value\" lines\n" },
 		{ "mode: guard\n---\nmode: observe\n", "q.yaml:2: a second document (---); expected one\n" },
@@ -184,7 +184,8 @@ static void at_most_twenty_messages_are_kept_and_all_are_counted(void **state)
 static void a_bomb_of_a_file_ends_soon_and_in_words(void **state)
 {
 	(void)state;
-	static const char *const pieces[] = { "[", "{a: ", "- ", "? ", "a:\n", "\"", "&a ", "x: y\n", "our_hosts: [a," };
+	static const char *const pieces[] = { "[", "{a: ", "- ", "? ", "a:\n", "\"", "&a ", "x: y\n",
+					    "our_hosts: [a," };
 	for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
 		struct buf yaml;
 		buf_init(&yaml, SETTINGS_FILE_BYTES_MAX);
@@ -239,7 +240,8 @@ static void what_show_prints_is_read_back_as_the_same_settings(void **state)
 	(void)state;
 	static const char yaml[] = "mode: observe\nour_hosts: [mx1.example.org, mx2.example.org]\n"
 				   "confirm: log:/var/log/mail.log\n"
-				   "milter: {listen: [\"inet:8891@127.0.0.1\", \"unix:/run/q\"], stamp: off, timeout: 90m}\n"
+				   "milter: {listen: [\"inet:8891@127.0.0.1\", \"unix:/run/q\"], stamp: off,\n"
+				   "  timeout: 90m}\n"
 				   "hold:\n  mail_bytes_max: 1MiB\nrelease: {relay: \"lmtp:unix:/run/x\", rate: 5}\n"
 				   "log: {level: debug}\n";
 	struct settings *s = read_text(yaml), *again;
@@ -248,7 +250,7 @@ static void what_show_prints_is_read_back_as_the_same_settings(void **state)
 	buf_init(&shown, 64 * 1024);
 	assert_true(settings_show(s, &shown));
 	assert_non_null(strstr(buf_str(&shown), "mode: observe  # q.yaml:1\n"));
-	assert_non_null(strstr(buf_str(&shown), "  timeout: 90m  # q.yaml:4\n"));
+	assert_non_null(strstr(buf_str(&shown), "  timeout: 90m  # q.yaml:5\n"));
 	assert_non_null(strstr(buf_str(&shown), "  throttle: 60  # default\n"));
 	again = settings_read(buf_slice(&shown), "shown", &report);
 	assert_non_null(again);
@@ -271,7 +273,8 @@ static void texts_are_understood(void **state)
 	assert_int_equal(s->top.our_hosts.count, 0);
 	assert_int_equal(s->hold.deadline_ms, 5000);
 	settings_free(s);
-	s = read_text("mode: observe\nconfirm: log:/l\nstate: /s/\nown_networks: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.1]\n"
+	s = read_text("mode: observe\nconfirm: log:/l\nstate: /s/\n"
+		      "own_networks: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.1]\n"
 		      "our_hosts: mx.example.org\nlog: {level: warn}\n"
 		      "milter: {socket_mode: 600}\nrelease: {relay: \"lmtp://[::1]:24\"}\n");
 	assert_non_null(s);
