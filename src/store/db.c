@@ -50,7 +50,6 @@ static const char db_tables[] =
 	" asked_ms INTEGER NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"PRAGMA user_version=1;";
 
-/* States in the statements: 0 KEPT, 1 RELEASING, 2 RELEASED, 3 EXPIRED, 4 COUNTED. */
 _Static_assert(HOLD_KEPT == 0 && HOLD_RELEASING == 1 && HOLD_REFUSED == 2 && HOLD_RELEASED == 3 &&
 	       HOLD_EXPIRED == 4 && HOLD_COUNTED == 5, "the statements below know the states by number");
 
@@ -65,13 +64,13 @@ static const char *const db_texts[DB_STMT_COUNT] = {
 	[DB_HOLD_SURPLUS] = "SELECT n, mail FROM holds WHERE pair=? AND state=0"
 			    " ORDER BY time_ms DESC, n DESC LIMIT ? OFFSET ?",
 	[DB_HOLD_SET] = "UPDATE holds SET state=?, changed_ms=? WHERE n=? AND state IN (0,2)",
-	[DB_HOLD_COUNT] = "SELECT count(*) FROM holds WHERE state<3",
 	[DB_HOLD_MARK] = "UPDATE holds SET state=?, life=?, changed_ms=?"
 			 " WHERE mail=? AND rcpt=? AND state<3",
 	[DB_HOLD_IS_SO] = "SELECT 1 FROM holds WHERE mail=? AND rcpt=? AND state=? LIMIT 1",
 	[DB_HOLD_IS_LIVE] = "SELECT 1 FROM holds WHERE mail=? AND state<3 LIMIT 1",
 	[DB_HOLD_IS_OVER] = "SELECT 1 FROM holds WHERE incident=? AND state=0 LIMIT 1 OFFSET ?",
-	[DB_HOLD_OLD] = "SELECT n, mail, incident FROM holds WHERE state IN (0,2) AND time_ms<? ORDER BY time_ms, n LIMIT ?",
+	[DB_HOLD_OLD] = "SELECT n, mail, incident FROM holds WHERE state IN (0,2) AND time_ms<?"
+			" ORDER BY time_ms, n LIMIT ?",
 	[DB_HOLD_LOST] = "UPDATE holds SET state=4, changed_ms=? WHERE mail=? AND state<3",
 	[DB_HOLD_ENDED] = "SELECT count(*) FROM holds WHERE state>2",
 	[DB_HOLD_ENDED_DROP] = "DELETE FROM holds WHERE n IN (SELECT n FROM holds WHERE state>2"

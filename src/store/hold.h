@@ -28,8 +28,10 @@ typedef bool reader_decision_fn(void *ctx, const struct decision_row *row);
 typedef bool reader_counter_fn(void *ctx, const char *name, uint64_t value);
 
 /* Newest first; fn returns false to stop. limit 0: all. */
-bool store_read_incidents(struct store_reader *r, size_t limit, reader_incident_fn *fn, void *ctx, struct error *error);
-bool store_read_incident(struct store_reader *r, const char *id, struct incident *incident_out, bool *is_found_out, struct error *error);
+bool store_read_incidents(struct store_reader *r, size_t limit, reader_incident_fn *fn, void *ctx,
+			  struct error *error);
+bool store_read_incident(struct store_reader *r, const char *id, struct incident *incident_out,
+			 bool *is_found_out, struct error *error);
 /* incident NULL: all; state as in the rows, or -1 for all. */
 bool store_read_holds(struct store_reader *r, const char *incident, int state, size_t limit,
 		      reader_hold_fn *fn, void *ctx, struct error *error);
@@ -52,7 +54,7 @@ size_t store_hold_next(struct store *store, const struct hold_query *query, stru
  * gone or damaged (error says which file). */
 bool store_hold_load(struct store *store, const char *hold_id, struct buf *mail_out, struct error *error);
 /* Durable when it returns true; waits for the writer thread (a sync). Only a row that
- * is KEPT or RELEASING changes; one that is already so is fine; else false. RELEASED
+ * is KEPT, RELEASING or REFUSED changes; one that is already so is fine; else false. RELEASED
  * and EXPIRED give up the mail's bytes when no other recipient needs them. */
 bool store_hold_mark(struct store *store, const char *hold_id, const char *rcpt, enum hold_state state, int64_t now_ms);
 

@@ -52,6 +52,7 @@ struct staged_body {
 	int fd;
 	uint64_t disk_bytes;
 	bool is_named, is_failed;
+	int error;               /* why is_failed */
 };
 
 struct hold_job {

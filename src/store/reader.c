@@ -279,17 +279,21 @@ static size_t next_by(struct store_reader *r, const char *text, const struct hol
 	return count;
 }
 
+/* Rows that an earlier life left RELEASING come first, then the kept ones; those that
+ * a relay refused only when they are asked for by their id. */
+#define OLDER " AND h.state=1 AND h.life<:life"
+#define KEPT " AND h.state=0"
+
 size_t view_next(struct store_reader *r, const struct hold_query *query, int64_t life,
 		 struct hold_row *rows_out, size_t max)
 {
-	/* Rows that an earlier life left RELEASING, then the kept ones. */
 	static const char *const texts[][2] = {
-		{ HOLD_COLUMNS "WHERE h.incident=:what AND h.state=1 AND h.life<:life ORDER BY h.time_ms, h.n LIMIT :limit",
-		  HOLD_COLUMNS "WHERE h.incident=:what AND h.state=0 ORDER BY h.time_ms, h.n LIMIT :limit" },
-		{ HOLD_COLUMNS "WHERE h.mail=:what AND h.state=1 AND h.life<:life ORDER BY h.n LIMIT :limit",
+		{ HOLD_COLUMNS "WHERE h.incident=:what" OLDER " ORDER BY h.time_ms, h.n LIMIT :limit",
+		  HOLD_COLUMNS "WHERE h.incident=:what" KEPT " ORDER BY h.time_ms, h.n LIMIT :limit" },
+		{ HOLD_COLUMNS "WHERE h.mail=:what" OLDER " ORDER BY h.n LIMIT :limit",
 		  HOLD_COLUMNS "WHERE h.mail=:what AND h.state IN (0,2) ORDER BY h.n LIMIT :limit" },
-		{ HOLD_COLUMNS "WHERE h.pair=:what AND h.state=1 AND h.life<:life ORDER BY h.time_ms DESC, h.n DESC LIMIT :limit",
-		  HOLD_COLUMNS "WHERE h.pair=:what AND h.state=0 ORDER BY h.time_ms DESC, h.n DESC LIMIT :limit" },
+		{ HOLD_COLUMNS "WHERE h.pair=:what" OLDER " ORDER BY h.time_ms DESC, h.n DESC LIMIT :limit",
+		  HOLD_COLUMNS "WHERE h.pair=:what" KEPT " ORDER BY h.time_ms DESC, h.n DESC LIMIT :limit" },
 	};
 	if (!query->incident && !query->hold_id && !query->pair)
 		return 0;

@@ -14,9 +14,27 @@ struct handover {
 	double trust;
 };
 
-static bool is_same_org(struct slice a, struct slice b)
+/* How many whole labels both names end with, up to two. */
+static unsigned common_labels(struct slice a, struct slice b)
 {
-	return a.len > 0 && b.len > 0 && slice_equal_nocase(domain_org(a), domain_org(b));
+	unsigned labels = 0;
+	while (labels < 2 && a.len > 0 && b.len > 0 &&
+	       ascii_lower(a.ptr[a.len - 1]) == ascii_lower(b.ptr[b.len - 1])) {
+		labels += a.ptr[a.len - 1] == '.';
+		a.len--;
+		b.len--;
+	}
+	bool is_end = (a.len == 0 || a.ptr[a.len - 1] == '.') && (b.len == 0 || b.ptr[b.len - 1] == '.');
+	return labels + (labels < 2 && is_end && (a.len == 0 || b.len == 0));
+}
+
+bool culprit_is_same_org(struct slice a, struct slice b)
+{
+	if (a.len == 0 || b.len == 0)
+		return false;
+	if (a.len == b.len && slice_equal_nocase(a, b))
+		return true;
+	return common_labels(a, b) >= 2 && slice_equal_nocase(domain_org(a), domain_org(b));
 }
 
 void peer_of(const struct facts *facts, struct peer *peer_out)
@@ -41,26 +59,22 @@ const char *culprit_product(const struct facts *facts)
 	return culprit_has_marker(facts) ? "Microsoft Small Business Server 2003 POP3 connector" : "";
 }
 
-bool culprit_is_in_audience(const struct facts *facts, struct slice org)
+bool culprit_is_in_audience(const struct facts *facts, struct slice host)
 {
-	for (size_t i = 0; org.len > 0 && i < facts->audience_count; i++) {
-		struct slice domain = facts->audience[i].domain;
-		if (!slice_ends_nocase(domain, org))
-			continue;
-		if (domain.len == org.len || domain.ptr[domain.len - org.len - 1] == '.')
+	for (size_t i = 0; host.len > 0 && i < facts->audience_count; i++)
+		if (culprit_is_same_org(facts->audience[i].domain, host))
 			return true;
-	}
 	return false;
 }
 
-static bool is_recipient_org(const struct facts *facts, struct slice org)
+static bool is_recipient_org(const struct facts *facts, struct slice host)
 {
 	for (size_t i = 0; i < facts->envelope.rcpt_count && i < 8; i++) {
 		struct slice rcpt = facts->envelope.rcpts[i];
 		size_t at = rcpt.len;
 		while (at > 0 && rcpt.ptr[at - 1] != '@')
 			at--;
-		if (at > 0 && is_same_org(slice_from(rcpt, at), org))
+		if (at > 0 && culprit_is_same_org(slice_from(rcpt, at), host))
 			return true;
 	}
 	return false;
@@ -72,9 +86,8 @@ static bool is_audience_host(const struct facts *facts, struct slice host)
 {
 	if (host.len == 0 || host.ptr[0] == '[')
 		return false;
-	struct slice org = domain_org(host);
-	return culprit_is_in_audience(facts, org) && !is_same_org(org, facts->from.domain) &&
-	       !is_same_org(org, facts->list_id) && !is_recipient_org(facts, org);
+	return culprit_is_in_audience(facts, host) && !culprit_is_same_org(host, facts->from.domain) &&
+	       !culprit_is_same_org(host, facts->list_id) && !is_recipient_org(facts, host);
 }
 
 static bool is_relay(const char *const *relays, size_t count, struct slice host)
@@ -98,15 +111,15 @@ static double trust_factor(const struct hop *hop, const struct handover *above, 
 		return 1; /* a local step that names no host; it attests nothing either */
 	bool is_unknown_peer = ip_is_unknown(above->ip) && above->name.len == 0 &&
 			       above->helo.len == 0;
-	bool is_joined = is_above_local || is_unknown_peer || is_same_org(above->name, hop->by) ||
-			 is_same_org(above->helo, hop->by);
+	bool is_joined = is_above_local || is_unknown_peer || culprit_is_same_org(above->name, hop->by) ||
+			 culprit_is_same_org(above->helo, hop->by);
 	double trust = is_relay(relays, relay_count, hop->by) ? TRUST_RELAY : TRUST_UNKNOWN;
 	return is_joined ? trust : trust * TRUST_BREAK;
 }
 
 static bool is_connector_host(const struct facts *facts, struct slice host)
 {
-	return is_same_org(facts->connector.domain, host);
+	return culprit_is_same_org(facts->connector.domain, host);
 }
 
 /* Did the writer of this hop fetch the mail and send it again? */
@@ -118,23 +131,23 @@ static bool is_fetch_hop(const struct facts *facts, const struct hop *hop)
 		return true;
 	return (hop->kind == HOP_PICKUP || hop->kind == HOP_POP3) &&
 	       (facts->reinject_marks & REINJECT_PICKUP_FOREIGN) &&
-	       !is_same_org(hop->by, facts->from.domain);
+	       !culprit_is_same_org(hop->by, facts->from.domain);
 }
 
 static void settle_names(const struct facts *facts, const struct handover *from, struct culprit *c)
 {
 	struct slice claim = c->hop_host.len ? c->hop_host : facts->connector.domain;
 	bool has_prefix = facts->connector.domain.len > 0;
-	bool does_prefix_agree = has_prefix && is_same_org(facts->connector.domain, claim);
-	bool is_name_confirmed = is_same_org(from->name, claim) ||
-				 (from->name.len && culprit_is_in_audience(facts, domain_org(from->name)));
+	bool does_prefix_agree = has_prefix && culprit_is_same_org(facts->connector.domain, claim);
+	bool is_name_confirmed = culprit_is_same_org(from->name, claim) ||
+				 culprit_is_in_audience(facts, from->name);
 	if (is_name_confirmed)
 		c->domain = domain_org(from->name);
-	else if (does_prefix_agree && is_same_org(from->helo, claim))
+	else if (does_prefix_agree && culprit_is_same_org(from->helo, claim))
 		c->domain = domain_org(claim);
 	unsigned second = facts->reinject_marks & (REINJECT_PICKUP_FOREIGN | REINJECT_MSID_MINTED);
 	c->is_decisive = culprit_has_marker(facts) && second && c->kind == CULPRIT_FETCH &&
-			 c->domain.len > 0 && is_same_org(c->domain, facts->connector.domain);
+			 c->domain.len > 0 && culprit_is_same_org(c->domain, facts->connector.domain);
 }
 
 static void settle(const struct facts *facts, enum culprit_kind kind, const struct handover *from,

@@ -51,8 +51,11 @@ void peer_of(const struct facts *facts, struct peer *peer_out);
  * be found. Slices point into the facts. */
 void culprit_find(const struct facts *facts, const char *const *relays, size_t relay_count,
 		  struct culprit *culprit_out);
-/* Is the organisation among those of To and Cc, the connector prefix removed? */
-bool culprit_is_in_audience(const struct facts *facts, struct slice org);
+/* Do both names belong to one organisation? Asks the public suffix list only when
+ * they share their last two labels, so it is cheap to ask in vain. */
+bool culprit_is_same_org(struct slice a, struct slice b);
+/* Is the host's organisation among those of To and Cc? */
+bool culprit_is_in_audience(const struct facts *facts, struct slice host);
 /* A prefix or an "IMB Recipient" mailbox in the mail's own To or Cc. */
 bool culprit_has_marker(const struct facts *facts);
 /* "Microsoft Small Business Server 2003 POP3 connector" or "". */

@@ -21,7 +21,7 @@ static void walk_bytes(struct walk *w, void *field, size_t n)
 		w->is_bad |= !buf_add(w->out, slice_make(field, n));
 	} else if (w->in.len < n) {
 		w->is_bad = true;
-	} else {
+	} else if (n > 0) {
 		memcpy(field, w->in.ptr, n);
 		w->in = slice_from(w->in, n);
 	}

@@ -148,16 +148,27 @@ void pairs_prefetch(const struct pairs *p, const uint8_t pair[PAIR_BYTES])
 	}
 }
 
+/* One bit per slot of the bucket that holds the tag. Without a branch, so that the
+ * processor can begin with the next recipient's bucket while this one is fetched. */
+static unsigned match_bucket(const struct pair_slot *bucket, struct pair_tag t)
+{
+	unsigned match = 0;
+	for (unsigned i = 0; i < PAIR_BUCKET_SLOTS; i++) {
+		uint64_t other = (bucket[i].tag ^ t.lo) | ((bucket[i].rest ^ t.hi) & TAG_MASK);
+		match |= (unsigned)((other == 0) & (bucket[i].rest != 0)) << i;
+	}
+	return match;
+}
+
 static struct pair_slot *find(const struct pairs *p, struct pair_tag t)
 {
-	for (unsigned choice = 0; p->slots && choice < 2; choice++) {
-		struct pair_slot *bucket = bucket_of(p, t.lo, choice);
-		for (unsigned i = 0; i < PAIR_BUCKET_SLOTS; i++)
-			if (bucket[i].tag == t.lo && (bucket[i].rest & TAG_MASK) == t.hi &&
-			    bucket[i].rest != 0)
-				return &bucket[i];
-	}
-	return NULL;
+	if (!p->slots)
+		return NULL;
+	struct pair_slot *first = bucket_of(p, t.lo, 0), *second = bucket_of(p, t.lo, 1);
+	unsigned in_first = match_bucket(first, t), in_second = match_bucket(second, t);
+	struct pair_slot *bucket = in_first ? first : second;
+	unsigned match = in_first ? in_first : in_second;
+	return match ? bucket + __builtin_ctz(match) : NULL;
 }
 
 static bool is_old(const struct pairs *p, uint64_t rest, unsigned now_min)

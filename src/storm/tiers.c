@@ -53,7 +53,7 @@ static bool is_fresh_author(const struct facts *facts, const struct instance *in
 		return false;
 	struct slice login = domain_of_login(facts->envelope.auth_user);
 	if (login.len > 0)
-		return slice_equal_nocase(domain_org(login), domain_org(facts->from.domain));
+		return culprit_is_same_org(login, facts->from.domain);
 	return facts->envelope.auth_user.len > 0 || facts->envelope.is_submission;
 }
 
@@ -62,7 +62,7 @@ static bool is_from_own_org(const struct facts *facts, const struct culprit *cul
 	struct peer peer;
 	peer_of(facts, &peer);
 	struct slice org = culprit->kind != CULPRIT_NONE ? culprit->domain : peer.org;
-	return org.len > 0 && slice_equal_nocase(org, domain_org(facts->from.domain));
+	return culprit_is_same_org(org, facts->from.domain);
 }
 
 static bool is_minted_later(const struct facts *facts, const struct instance *inst)
@@ -78,8 +78,7 @@ static bool is_emitter_in_audience(const struct facts *facts, const struct culpr
 	struct peer peer;
 	peer_of(facts, &peer);
 	struct slice org = culprit->kind != CULPRIT_NONE ? culprit->domain : peer.org;
-	return culprit_is_in_audience(facts, org) &&
-	       !slice_equal_nocase(org, domain_org(facts->from.domain));
+	return culprit_is_in_audience(facts, org) && !culprit_is_same_org(org, facts->from.domain);
 }
 
 static unsigned find_proofs(const struct facts *facts, const struct instance *inst,

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The n-th allocation, the n-th disk operation, the n-th write of SQLite fails, once
- * or from then on, for n = 1 until nothing is left to fail.
+ * The n-th allocation, the n-th disk operation fails, once or from then on, for n = 1
+ * until nothing is left to fail.
  */
 #include "../unit/unit.h"
 
 #include "base/mem.h"
 #include "scene.h"
 #include "store/disk.h"
-#include "vfs.h"
 
 #include <errno.h>
 
@@ -117,45 +116,6 @@ static void when_memory_ends_at_the_nth_allocation_nothing_reported_done_is_miss
 	printf("# %zu rounds, %zu of them with a refused mail\n", round, refused);
 }
 
-static void the_nth_operation_of_sqlite_fails(enum disk_op op, int error, bool is_lasting)
-{
-	size_t refused = 0, unborn = 0, round = 0;
-	vfs_register();
-	for (; round < ROUNDS_MAX; round++) {
-		struct scene scene;
-		scene_start(&scene);
-		vfs_arm(op, (long)round, error, is_lasting);
-		bool is_born = scene_live(&scene);
-		bool has_failed = vfs_has_failed();
-		vfs_arm(DISK_ANY, -1, error, false);
-		unborn += !is_born;
-		refused += is_born && scene.done < SCENE_MAILS;
-		scene_check(&scene);
-		scene_end(&scene);
-		if (!has_failed)
-			break;
-	}
-	vfs_unregister();
-	assert_true(round > 2 && round < ROUNDS_MAX);
-	assert_true(refused > 0);
-	assert_int_equal(unborn, 0); /* a database that is away is no reason not to start */
-	printf("# %zu rounds, %zu of them with a refused mail\n", round, refused);
-}
-
-static void when_the_nth_write_of_the_database_fails_nothing_reported_done_is_missing(void **state)
-{
-	(void)state;
-	the_nth_operation_of_sqlite_fails(DISK_WRITE, ENOSPC, false);
-	the_nth_operation_of_sqlite_fails(DISK_WRITE, ENOSPC, true);
-	the_nth_operation_of_sqlite_fails(DISK_WRITE, EIO, true);
-}
-
-static void when_the_nth_sync_of_the_database_fails_nothing_reported_done_is_missing(void **state)
-{
-	(void)state;
-	the_nth_operation_of_sqlite_fails(DISK_SYNC, EIO, true);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,8 +128,6 @@ int main(void)
 		cmocka_unit_test(when_the_nth_file_cannot_be_removed_nothing_is_worse_than_untidy),
 		cmocka_unit_test(when_any_nth_operation_fails_nothing_reported_done_is_missing),
 		cmocka_unit_test(when_memory_ends_at_the_nth_allocation_nothing_reported_done_is_missing),
-		cmocka_unit_test(when_the_nth_write_of_the_database_fails_nothing_reported_done_is_missing),
-		cmocka_unit_test(when_the_nth_sync_of_the_database_fails_nothing_reported_done_is_missing),
 	};
 	return cmocka_run_group_tests_name("store faults", tests, NULL, NULL);
 }

@@ -58,7 +58,8 @@ static void a_full_disk_refuses_holds_loses_nothing_and_recovers_by_itself(void 
 	/* A restart on the full disk. */
 	rig_close(&rig);
 	if (rig_try_open(&rig)) {
-		assert_int_not_equal(rig_hold(&rig, &(struct rig_mail){ .body = { bodies[0], 20000 } }, NULL), STORE_DONE);
+		const struct rig_mail mail = { .body = { bodies[0], sizeof bodies[0] } };
+		assert_int_not_equal(rig_hold(&rig, &mail, NULL), STORE_DONE);
 		rig_close(&rig);
 	}
 	rig_path(&rig, "ballast", path);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { FLIPS_PER_FILE = 12 };
+enum { FLIPS_PER_FILE = 6 };
 
 typedef void damage_fn(struct buf *bytes, unsigned seed);
 
@@ -176,7 +176,7 @@ static void one_flipped_bit_in_any_file_is_survived(void **state)
 static void any_file_cut_anywhere_is_survived(void **state)
 {
 	(void)state;
-	damage_everything(cut_somewhere, 4);
+	damage_everything(cut_somewhere, 3);
 }
 
 static void any_file_full_of_noise_is_survived(void **state)
@@ -194,7 +194,7 @@ static void any_file_full_of_zeros_is_survived(void **state)
 static void any_file_with_noise_in_the_middle_is_survived(void **state)
 {
 	(void)state;
-	damage_everything(put_noise_in_the_middle, 4);
+	damage_everything(put_noise_in_the_middle, 3);
 }
 
 static void a_folder_where_a_file_should_be_is_survived(void **state)

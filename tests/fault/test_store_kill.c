@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUNDS = 60, LIFE_US_MAX = 300 * 1000, STATE_MAX = 1 << 20, BATCH = 5 };
+enum { ROUNDS = 60, START_US_MAX = 100 * 1000, REPORTS_A_LIFE = 40, LAST_US_MAX = 10 * 1000, BATCH = 5 };
 
 struct report {
 	char id[HOLD_ID_BYTES];
@@ -96,7 +96,14 @@ static size_t live_and_die(const char *dir, struct report *reports, size_t count
 		_exit(4);
 	}
 	close(fds[1]);
-	usleep((useconds_t)(rand() % LIFE_US_MAX));
+	/* Every fifth dies while it starts, the others after some reports and a moment:
+	 * so each round gets somewhere, however busy the machine is. */
+	bool is_young = rand() % 5 == 0;
+	size_t until = is_young ? count : count + (size_t)(rand() % REPORTS_A_LIFE);
+	while (count < until && count < max &&
+	       disk_read(fds[0], &reports[count], sizeof *reports) == sizeof *reports)
+		count++;
+	usleep((useconds_t)(rand() % (is_young ? START_US_MAX : LAST_US_MAX)));
 	kill(pid, SIGKILL);
 	int status = 0;
 	assert_int_equal(waitpid(pid, &status, 0), pid);

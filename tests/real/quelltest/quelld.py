@@ -115,7 +115,12 @@ class Quelld:
     def restart_after_kill(self):
         """As a supervisor does; returns the seconds until the door is open again."""
         self._spawn()
-        return self.wait_ready()
+        return self.wait_ready(60)
+
+    def cpu_s(self):
+        """CPU seconds the running daemon has used: what a busy machine does not stretch."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self):
         process, self.process = self.process, None
@@ -130,13 +135,16 @@ class Quelld:
     def on_terminal(self, *words, columns, has_colour=False):
         """What the quell command shows on a terminal of that width."""
         command = [str(proc.build_dir() / "quell"), "-c", str(self.config), *map(str, words)]
-        environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns), **({} if has_colour else {"NO_COLOR": "1"})}
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
+        if not has_colour:
+            environment["NO_COLOR"] = "1"
         try:
             master, slave = pty.openpty()
         except OSError:
             return self.quell(*words).stdout
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 1000, columns, 0, 0))
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=environment) as process:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+                              env=environment) as process:
             os.close(slave)
             try:
                 return _read_terminal(master, 30).replace("\r\n", "\n")

@@ -121,6 +121,29 @@ static void what_was_being_released_comes_first_in_the_next_life_and_not_in_this
 	rig_end(&rig);
 }
 
+static void what_a_relay_refused_is_kept_and_given_again_only_by_its_id(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct hold_row rows[ROWS];
+	char id[HOLD_ID_BYTES];
+	uint8_t pair[12] = { 7 };
+	rig_start(&rig);
+	rig_open(&rig);
+	rig_hold(&rig, &(struct rig_mail){ .pair = 7 }, id);
+	assert_true(store_hold_mark(rig.store, id, "r@example.net", HOLD_RELEASING, 1));
+	assert_true(store_hold_mark(rig.store, id, "r@example.net", HOLD_REFUSED, 2));
+	assert_int_equal(next_of(&rig, "DTEST", rows), 0);
+	assert_int_equal(store_hold_next(rig.store, &(struct hold_query){ .pair = pair }, rows, ROWS), 0);
+	assert_int_equal(store_hold_next(rig.store, &(struct hold_query){ .hold_id = id }, rows, ROWS), 1);
+	assert_int_equal(rows[0].state, HOLD_REFUSED);
+	rig_reopen(&rig);
+	assert_true(rig_loads(&rig, id, &(struct rig_mail){ 0 }));
+	assert_true(store_hold_mark(rig.store, id, "r@example.net", HOLD_RELEASED, 3));
+	assert_int_equal(rig_files(&rig, "hold/mails", ""), 0);
+	rig_end(&rig);
+}
+
 static void marks_of_rows_that_are_not_there_are_refused(void **state)
 {
 	(void)state;
@@ -236,6 +259,7 @@ int main(void)
 		cmocka_unit_test(a_mail_is_freed_only_when_its_last_recipient_is_released),
 		cmocka_unit_test(a_body_freed_by_one_mail_while_another_brings_it_again_stays),
 		cmocka_unit_test(what_was_being_released_comes_first_in_the_next_life_and_not_in_this),
+		cmocka_unit_test(what_a_relay_refused_is_kept_and_given_again_only_by_its_id),
 		cmocka_unit_test(marks_of_rows_that_are_not_there_are_refused),
 		cmocka_unit_test(release_jobs_survive_a_restart),
 		cmocka_unit_test(past_its_days_a_copy_goes_and_is_counted_as_expired),

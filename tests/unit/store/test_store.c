@@ -193,7 +193,8 @@ static void keys_are_made_once_and_a_wrong_key_file_is_never_replaced(void **sta
 	chmod(path, 0600);
 	rig_write(&rig, "key", SLICE("short"));
 	assert_false(store_keys(rig.store, &again, NULL));
-	rig_write(&rig, "key", slice_make("not the magic word, but of the right length: 76 bytes............................", 76));
+	char wrong[76] = "of the right length, but not the right magic";
+	rig_write(&rig, "key", slice_make(wrong, sizeof wrong));
 	assert_false(store_keys(rig.store, &again, NULL));
 	rig_end(&rig);
 }
