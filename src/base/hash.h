@@ -18,6 +18,8 @@
 
 enum { HASH_KEY_BYTES = 32, DIGEST_BYTES = 32, DIGEST_SHORT_BYTES = 16, HMAC_BYTES = 12 };
 
+/* The library wants 64-byte alignment: on the stack the compiler sees to it; memory
+ * from mem.h or an arena is aligned to 16 only, so align by hand there. */
 struct digest {
 	crypto_generichash_blake2b_state state;
 	size_t out_bytes;

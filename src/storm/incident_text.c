@@ -83,10 +83,9 @@ static void explain_head(const struct incident *inc, struct buf *out)
 		 breaker_name(inc->state));
 	add_line(out, 0, "The mail: %s, from %s (the visible author, who is not blamed).",
 		 quote(inc->subject, subject), quote(inc->from, from));
-	add_line(out, 0, "Seen from %s to %s: %" PRIu64 " copies, %" PRIu64
-		 " deliveries to %u recipients, of which %" PRIu64 " were surplus (the same mail had "
-		 "already been taken over for the same recipient).", first, last, inc->copies, inc->pairs,
-		 inc->recipients, inc->surplus);
+	add_line(out, 0, "Seen from %s to %s: %" PRIu64 " mails with this content, for %u recipients; "
+		 "%" PRIu64 " deliveries were surplus (the server had already taken the same mail over "
+		 "for the same recipient).", first, last, inc->copies, inc->recipients, inc->surplus);
 	add_line(out, 0, "Quell let %" PRIu64 " of the surplus pass, held %" PRIu64
 		 " and suppressed %" PRIu64 "; all that was withheld is kept and can be released.",
 		 inc->passed, inc->held, inc->suppressed);

@@ -165,10 +165,12 @@ static struct pair_slot *find(const struct pairs *p, struct pair_tag t)
 	if (!p->slots)
 		return NULL;
 	struct pair_slot *first = bucket_of(p, t.lo, 0), *second = bucket_of(p, t.lo, 1);
-	unsigned in_first = match_bucket(first, t), in_second = match_bucket(second, t);
-	struct pair_slot *bucket = in_first ? first : second;
-	unsigned match = in_first ? in_first : in_second;
-	return match ? bucket + __builtin_ctz(match) : NULL;
+	unsigned match = match_bucket(first, t) | match_bucket(second, t) << PAIR_BUCKET_SLOTS;
+	if (match == 0)
+		return NULL;
+	size_t at = (size_t)__builtin_ctz(match);
+	ptrdiff_t is_second = at >= PAIR_BUCKET_SLOTS; /* arithmetic: as good as random */
+	return first + (second - first) * is_second + (at - PAIR_BUCKET_SLOTS * (size_t)is_second);
 }
 
 static bool is_old(const struct pairs *p, uint64_t rest, unsigned now_min)

@@ -140,7 +140,8 @@ static void case_14_a_list_copy_and_a_direct_copy_both_pass(void **state)
 		struct scene *s = scene_new(NULL);
 		struct letter l;
 		struct handing list = { .ip = "192.0.2.80", .name = "lists.club.example", .rcpts = { anna } };
-		letter_write(s, &l, "direct", "author@author.example", anna, "Hello all", "The meeting is at noon.\r\n");
+		letter_write(s, &l, "direct", "author@author.example", anna, "Hello all",
+			     "The meeting is at noon.\r\n");
 		snprintf(l.cc, sizeof l.cc, "talk@lists.club.example");
 		struct answer a = scene_send(s, &l, &to_anna);
 		expect_deed(&a, DEED_PASS, "direct");

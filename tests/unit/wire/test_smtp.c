@@ -412,7 +412,8 @@ static void want_of_memory_fails_the_talk_and_never_the_process(void **state)
 		struct smtp_event ev = { .kind = SMTP_NONE };
 		mem_fail_after = n;
 		struct smtp *s = smtp_new(SMTP_SMTP, SLICE("q"));
-		static const char *const said[] = { "220 mx\r\n", "250 mx\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n" };
+		static const char *const said[] = { "220 mx\r\n", "250 mx\r\n", "250 ok\r\n", "250 ok\r\n",
+						    "354 go\r\n" };
 		for (size_t i = 0; s && i < 5 && ev.kind != SMTP_FAILED; i++) {
 			smtp_feed(s, slice_from_str(said[i]));
 			smtp_next(s, &ev);
