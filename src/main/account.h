@@ -13,4 +13,9 @@
 /* setting: its name, for the message. */
 bool account_find(const char *setting, const char *text, uid_t *uid_io, gid_t *gid_io, struct error *error);
 
+/* Gives up root for good: the user's own groups, then group, then user. Makes the
+ * folder state for it first when it is missing. Does nothing when text is empty or
+ * the process is not root. */
+bool account_become(const char *text, const char *state, struct error *error);
+
 #endif

@@ -14,10 +14,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-enum {
-	DAEMON_TICK_MS = 250,
-	DAEMON_BODY_BYTES_MAX = 100 * 1024 * 1024, /* of a mail that can be held */
-};
+enum { DAEMON_TICK_MS = 250 };
 
 /* --- what the rooms ask of each other --------------------------------------- */
 
@@ -93,14 +90,12 @@ struct flow_setup daemon_flow_setup(struct daemon *d)
 			.our_host_count = s->top.our_hosts.count,
 			.own_nets = s->is.own_nets,
 			.own_net_count = s->is.own_net_count,
-			.authserv_id = s->top.our_hosts.count > 0
-					       ? slice_from_str(s->top.our_hosts.items[0])
-					       : slice_make(NULL, 0),
+			.authserv_id = slice_from_str(s->top.authserv_id),
 		},
 		.relays = s->top.relays.items,
 		.relay_count = s->top.relays.count,
 		.gate = { s->hold.deadline_ms, s->hold.defer_for_ms },
-		.body_bytes_max = DAEMON_BODY_BYTES_MAX,
+		.body_bytes_max = (uint64_t)s->hold.mail_bytes_max,
 		.release = daemon_release_pair,
 		.is_released = daemon_is_released,
 		.release_ctx = d,
@@ -238,7 +233,8 @@ bool daemon_start(struct daemon *d, struct settings *settings, const char *file,
 		snprintf(d->host_name, sizeof d->host_name, "%s", settings->top.our_hosts.items[0]);
 	else if (gethostname(d->host_name, sizeof d->host_name - 1) != 0)
 		snprintf(d->host_name, sizeof d->host_name, "localhost");
-	return daemon_start_loop(d, error) && daemon_start_store(d, error) &&
+	return account_become(settings->top.user, settings->top.state, error) &&
+	       daemon_start_loop(d, error) && daemon_start_store(d, error) &&
 	       daemon_start_flow(d, error) && daemon_start_release(d, error) &&
 	       daemon_start_confirm(d, error) && daemon_start_timers(d, error) &&
 	       daemon_start_control(d, error) && daemon_start_doors(d, error);
@@ -251,7 +247,7 @@ void daemon_run(struct daemon *d)
 		 d->settings->top.state);
 	loop_run(d->loop);
 	sd_notify(0, "STOPPING=1");
-	log_info("stopping", "sessions_left=%d", 0);
+	log_info("stopping", "mode=%s", d->settings->top.mode);
 }
 
 void daemon_stop(struct daemon *d)

@@ -26,6 +26,9 @@ enum { SETTINGS_ARENA_BYTES = 8 * 1024 * 1024 };
 static const struct setting_row top_rows[] = {
 	ROW(settings_top, state, "state", SETTING_PATH, .default_text = "/var/lib/quell",
 	    .help = "The folder for the journal, the hold and the database. Only Quell's own user may write it."),
+	ROW(settings_top, user, "user", SETTING_TEXT, .default_text = "",
+	    .help = "Started as root, quelld becomes this user (or user:group) before it opens anything. Empty: "
+		    "it stays what it is, as when systemd starts it."),
 	ROW(settings_top, mode, "mode", SETTING_CHOICE, .default_text = "guard", .choices = "observe|guard",
 	    .is_reloadable = true,
 	    .help = "What Quell may do: guard withholds surplus copies, observe only marks them and reports."),

@@ -51,6 +51,7 @@ struct settings_report {
 
 struct settings_top {
 	const char *state;           /* folder */
+	const char *user;            /* "", "user" or "user:group": to become when root */
 	const char *mode;            /* "guard" or "observe" */
 	struct setting_list our_hosts;
 	struct setting_list own_networks;

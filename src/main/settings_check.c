@@ -161,6 +161,7 @@ static const struct check checks[] = {
 	{ "", "our_hosts", check_host },
 	{ "", "relays", check_host },
 	{ "", "own_networks", check_network },
+	{ "", "user", check_account },
 	{ "", "confirm", check_confirm },
 	{ "milter", "listen", check_listen },
 	{ "milter", "socket_mode", check_socket_mode },

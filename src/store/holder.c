@@ -3,12 +3,12 @@
  * holder: a batch of mails onto the disk.
  *
  * All temporary files of a batch are written first and their write-back is begun;
- * then all are synced, then all renamed, then each folder is synced once: in this order
- * the first sync pays for most (ext4: half the time of sync and rename in turn). Only
- * then come the rows. The mail file is
- * durable and complete in itself, the row may lag behind it (synchronous=NORMAL):
- * a row lost with the power is made again from the file at the next start. A mail
- * that is not wholly there at the end leaves no file behind.
+ * then all are synced, then all renamed, then each folder is synced once: in this
+ * order the first sync pays for most (ext4: half the time of sync and rename in
+ * turn). Only then come the rows. The mail file is durable and complete in itself,
+ * the row may lag behind it (synchronous=NORMAL): a row lost with the power is made
+ * again from the file at the next start. A mail that is not wholly there at the end
+ * leaves no file behind.
  */
 #include "store/inside.h"
 

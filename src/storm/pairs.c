@@ -148,16 +148,14 @@ void pairs_prefetch(const struct pairs *p, const uint8_t pair[PAIR_BYTES])
 	}
 }
 
-/* One bit per slot of the bucket that holds the tag. Without a branch, so that the
+/* One bit per slot of the bucket with this tag. Without a branch, so that the
  * processor can begin with the next recipient's bucket while this one is fetched. */
-static unsigned match_bucket(const struct pair_slot *bucket, struct pair_tag t)
+static unsigned match_bucket(const struct pair_slot *b, uint64_t tag)
 {
-	unsigned match = 0;
-	for (unsigned i = 0; i < PAIR_BUCKET_SLOTS; i++) {
-		uint64_t other = (bucket[i].tag ^ t.lo) | ((bucket[i].rest ^ t.hi) & TAG_MASK);
-		match |= (unsigned)((other == 0) & (bucket[i].rest != 0)) << i;
-	}
-	return match;
+	return (unsigned)(b[0].tag == tag) << 0 | (unsigned)(b[1].tag == tag) << 1 |
+	       (unsigned)(b[2].tag == tag) << 2 | (unsigned)(b[3].tag == tag) << 3 |
+	       (unsigned)(b[4].tag == tag) << 4 | (unsigned)(b[5].tag == tag) << 5 |
+	       (unsigned)(b[6].tag == tag) << 6 | (unsigned)(b[7].tag == tag) << 7;
 }
 
 static struct pair_slot *find(const struct pairs *p, struct pair_tag t)
@@ -165,12 +163,16 @@ static struct pair_slot *find(const struct pairs *p, struct pair_tag t)
 	if (!p->slots)
 		return NULL;
 	struct pair_slot *first = bucket_of(p, t.lo, 0), *second = bucket_of(p, t.lo, 1);
-	unsigned match = match_bucket(first, t) | match_bucket(second, t) << PAIR_BUCKET_SLOTS;
-	if (match == 0)
-		return NULL;
-	size_t at = (size_t)__builtin_ctz(match);
-	ptrdiff_t is_second = at >= PAIR_BUCKET_SLOTS; /* arithmetic: as good as random */
-	return first + (second - first) * is_second + (at - PAIR_BUCKET_SLOTS * (size_t)is_second);
+	unsigned match = match_bucket(first, t.lo) | match_bucket(second, t.lo) << PAIR_BUCKET_SLOTS;
+	for (; match; match &= match - 1) {
+		size_t at = (size_t)__builtin_ctz(match), in_second = at / PAIR_BUCKET_SLOTS;
+		/* Arithmetic and no choice: which bucket it is, is as good as random. */
+		struct pair_slot *slot = first + (second - first) * (ptrdiff_t)in_second +
+					 at % PAIR_BUCKET_SLOTS;
+		if (slot->rest != 0 && (slot->rest & TAG_MASK) == t.hi)
+			return slot;
+	}
+	return NULL;
 }
 
 static bool is_old(const struct pairs *p, uint64_t rest, unsigned now_min)
