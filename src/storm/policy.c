@@ -27,7 +27,7 @@
 const struct setting_row storm_policy_rows[] = {
 	ROW_INT(pair_hour_max, "3", 1, 3, "copies",
 		"Confirmed copies of one mail that one recipient may get within an hour, "
-		"the first one included."),
+		"the first one included; three is the most that is remembered exactly."),
 	ROW_INT(pair_day_max, "8", 1, 15, "copies", "The same within 24 hours."),
 	ROW_INT(instance_surplus_max, "10", 1, 60000, "recipients",
 		"Surplus deliveries of one mail within an hour, over all recipients, "

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { BOOK_MAX = 200000, PENDING_MAX = 200000, TEXT_BYTES = 65536, HELD_MAX = 400000 };
+enum { TEXT_BYTES = 65536, FIRST_CAP = 256 };
 
 struct entry { /* one distinct (mail, recipient) */
 	char label[64], rcpt[128];
@@ -28,7 +28,6 @@ struct held {
 	uint8_t pair[12];
 	unsigned entry;
 	bool is_released;
-	char stamp[256];
 };
 
 struct kept_record {
@@ -46,11 +45,10 @@ struct scene {
 	int64_t now_ms;
 	unsigned sends, alerts, released, incarnation;
 	struct entry *book;
-	unsigned book_count, *index;
+	unsigned *index; /* 2 * book_cap places */
 	struct pending *pending;
-	size_t pending_first, pending_count;
 	struct held *held;
-	unsigned held_count;
+	size_t book_count, book_cap, pending_first, pending_count, pending_cap, held_count, held_cap;
 	uint8_t (*to_release)[12];
 	unsigned to_release_count;
 	struct kept_record *records;
@@ -60,16 +58,23 @@ struct scene {
 	uint64_t seed;
 };
 
+/* Room for one more in a growing array. */
+static void *grow(void *items, size_t count, size_t *cap, size_t item_bytes)
+{
+	if (count < *cap)
+		return items;
+	*cap = *cap ? 2 * *cap : FIRST_CAP;
+	items = mem_resize(items, *cap * item_bytes);
+	assert_non_null(items);
+	return items;
+}
+
 static void on_record(void *ctx, struct slice record, bool is_urgent)
 {
 	struct scene *s = ctx;
 	long fail_after = mem_fail_after; /* the test's want of memory is not the disk's */
 	mem_fail_after = -1;
-	if (s->record_count == s->record_cap) {
-		s->record_cap = s->record_cap ? 2 * s->record_cap : 1024;
-		s->records = mem_resize(s->records, s->record_cap * sizeof *s->records);
-		assert_non_null(s->records);
-	}
+	s->records = grow(s->records, s->record_count, &s->record_cap, sizeof *s->records);
 	char *copy = mem_must_alloc(record.len);
 	memcpy(copy, record.ptr, record.len);
 	s->records[s->record_count++] = (struct kept_record){
@@ -115,7 +120,7 @@ static void setup_scene(struct scene *s)
 	memset(s->setup.stamp_key, 9, sizeof s->setup.stamp_key);
 	storm_policy_default(&s->setup.policy);
 	s->setup.policy.memory_bytes =
-		s->options.memory_bytes ? s->options.memory_bytes : 16 * 1024 * 1024;
+		s->options.memory_bytes ? s->options.memory_bytes : 8 * 1024 * 1024;
 	s->setup.effects = (struct storm_effects){ s, on_record, on_incident, on_release };
 	s->facts_setup = (struct facts_setup){ .site_key = s->setup.site_key,
 					       .our_hosts = s->our_hosts, .our_host_count = 1,
@@ -129,10 +134,6 @@ struct scene *scene_new(const struct scene_options *options)
 	struct scene *s = mem_must_alloc(sizeof *s);
 	s->options = options ? *options : (struct scene_options){ 0 };
 	s->now_ms = SCENE_START_MS;
-	s->book = mem_must_alloc(BOOK_MAX * sizeof *s->book);
-	s->index = mem_must_alloc(2 * BOOK_MAX * sizeof *s->index);
-	s->pending = mem_must_alloc(PENDING_MAX * sizeof *s->pending);
-	s->held = mem_must_alloc(HELD_MAX * sizeof *s->held);
 	setup_scene(s);
 	boot(s);
 	return s;
@@ -153,16 +154,16 @@ int64_t scene_now(const struct scene *s)
 	return s->now_ms;
 }
 
-/* FNV, as nobody attacks the books. */
-static unsigned book_find(const struct scene *s, const char *label, const char *rcpt)
+/* FNV, as nobody attacks the books. The place in the index; empty or taken. */
+static size_t book_find(const struct scene *s, const char *label, const char *rcpt)
 {
 	uint64_t h = UINT64_C(14695981039346656037);
 	for (const char *p = label; *p; p++)
 		h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
 	for (const char *p = rcpt; *p; p++)
 		h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
-	unsigned at = (unsigned)(h % (2 * BOOK_MAX));
-	for (; s->index[at]; at = (at + 1) % (2 * BOOK_MAX)) {
+	size_t at = (size_t)(h % (2 * s->book_cap));
+	for (; s->index[at]; at = (at + 1) % (2 * s->book_cap)) {
 		const struct entry *e = &s->book[s->index[at] - 1];
 		if (strcmp(e->label, label) == 0 && strcmp(e->rcpt, rcpt) == 0)
 			break;
@@ -170,29 +171,47 @@ static unsigned book_find(const struct scene *s, const char *label, const char *
 	return at;
 }
 
+static const struct entry *book_look(const struct scene *s, const char *label, const char *rcpt)
+{
+	size_t at = s->book_cap ? book_find(s, label, rcpt) : 0;
+	return s->book_cap && s->index[at] ? &s->book[s->index[at] - 1] : NULL;
+}
+
+static void grow_book(struct scene *s)
+{
+	if (s->book_count < s->book_cap)
+		return;
+	s->book = grow(s->book, s->book_count, &s->book_cap, sizeof *s->book);
+	mem_free(s->index);
+	s->index = mem_must_alloc(2 * s->book_cap * sizeof *s->index);
+	for (size_t i = 0; i < s->book_count; i++)
+		s->index[book_find(s, s->book[i].label, s->book[i].rcpt)] = (unsigned)i + 1;
+}
+
 static struct entry *book_get(struct scene *s, const char *label, const char *rcpt)
 {
-	unsigned at = book_find(s, label, rcpt);
+	grow_book(s);
+	size_t at = book_find(s, label, rcpt);
 	if (s->index[at])
 		return &s->book[s->index[at] - 1];
-	assert_true(s->book_count < BOOK_MAX);
 	struct entry *e = &s->book[s->book_count++];
+	*e = (struct entry){ .offered = 0 };
 	snprintf(e->label, sizeof e->label, "%s", label);
 	snprintf(e->rcpt, sizeof e->rcpt, "%s", rcpt);
-	s->index[at] = s->book_count;
+	s->index[at] = (unsigned)s->book_count;
 	return e;
 }
 
 unsigned scene_delivered(const struct scene *s, const char *label, const char *rcpt)
 {
-	unsigned at = book_find(s, label, rcpt);
-	return s->index[at] ? s->book[s->index[at] - 1].delivered : 0;
+	const struct entry *e = book_look(s, label, rcpt);
+	return e ? e->delivered : 0;
 }
 
 unsigned scene_held(const struct scene *s, const char *label, const char *rcpt)
 {
-	unsigned at = book_find(s, label, rcpt);
-	return s->index[at] ? s->book[s->index[at] - 1].held : 0;
+	const struct entry *e = book_look(s, label, rcpt);
+	return e ? e->held : 0;
 }
 
 unsigned scene_alerts(const struct scene *s)
@@ -225,7 +244,7 @@ const struct party *incident_party(const struct incident *i, const char *ip)
 static void carry_out_releases(struct scene *s)
 {
 	for (unsigned i = 0; i < s->to_release_count; i++) {
-		for (unsigned n = s->held_count; n > 0; n--) {
+		for (size_t n = s->held_count; n > 0; n--) {
 			struct held *h = &s->held[n - 1];
 			if (h->is_released || memcmp(h->pair, s->to_release[i], 12) != 0)
 				continue;
@@ -241,14 +260,14 @@ static void carry_out_releases(struct scene *s)
 
 static void confirm_due(struct scene *s)
 {
-	while (s->pending_count > 0) {
+	while (s->pending_first < s->pending_count) {
 		struct pending *p = &s->pending[s->pending_first];
 		if (p->due_ms > s->now_ms)
 			return;
 		storm_queued(s->storm, slice_from_str(p->queue_id), p->due_ms);
-		s->pending_first = (s->pending_first + 1) % PENDING_MAX;
-		s->pending_count--;
+		s->pending_first++;
 	}
+	s->pending_first = s->pending_count = 0;
 }
 
 void scene_wait(struct scene *s, int64_t ms)
@@ -304,7 +323,7 @@ void scene_restart_from_snapshot(struct scene *s)
 void scene_end(struct scene *s)
 {
 	scene_wait(s, 5 * 1000);
-	for (unsigned i = 0; i < s->book_count; i++) {
+	for (size_t i = 0; i < s->book_count; i++) {
 		const struct entry *e = &s->book[i];
 		/* A bounce tells the sender, unless we had a copy to release. */
 		if (e->offered > 0 && e->delivered == 0 && (e->bounced == 0 || e->held > 0))
@@ -332,8 +351,8 @@ static void take_over(struct scene *s, const struct handing *h, const struct ans
 {
 	if (a->passed == 0 || s->options.is_blind || h->is_mta_deaf || h->is_mta_dying)
 		return;
-	assert_true(s->pending_count < PENDING_MAX);
-	struct pending *p = &s->pending[(s->pending_first + s->pending_count++) % PENDING_MAX];
+	s->pending = grow(s->pending, s->pending_count, &s->pending_cap, sizeof *s->pending);
+	struct pending *p = &s->pending[s->pending_count++];
 	p->due_ms = s->now_ms + (s->options.lag_ms ? s->options.lag_ms : 200);
 	memcpy(p->queue_id, a->queue_id, sizeof p->queue_id);
 }
@@ -356,8 +375,9 @@ static void keep_books(struct scene *s, const char *label, const struct handing 
 		e->offered += is_stored;
 		if (!is_stored)
 			continue;
-		assert_true(s->held_count < HELD_MAX);
+		s->held = grow(s->held, s->held_count, &s->held_cap, sizeof *s->held);
 		struct held *held = &s->held[s->held_count++];
+		held->is_released = false;
 		memcpy(held->pair, v->rcpts[i].pair, 12);
 		held->entry = (unsigned)(e - s->book);
 		e->held++;

@@ -65,7 +65,7 @@ struct answer {
 struct scene_options {
 	bool is_observing, is_blind; /* not guard; no source of confirmation */
 	int64_t lag_ms;              /* until the MTA's log confirms; 0: 200 ms */
-	int64_t memory_bytes;        /* 0: 16 MiB */
+	int64_t memory_bytes;        /* 0: 8 MiB */
 	const char *relay;           /* believed; NULL: none */
 	const char *our_host;        /* NULL: mx.ours.example */
 	const char *own_net;         /* NULL: 10.0.0.0/8 */

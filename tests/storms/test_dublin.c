@@ -434,6 +434,81 @@ static void observing_tags_only_and_says_what_it_would_do(void **state)
 	finish(&d);
 }
 
+/* A connector sends each of many mails again, once, to some recipients. Returns
+ * after how many mails their surplus was withheld; 0 for never. */
+static unsigned many_mails_once(unsigned rcpt_count, unsigned mails)
+{
+	static const char *const boxes[] = { "anna@ours.example", "ben@ours.example", "eve@ours.example" };
+	struct scene *s = scene_new(NULL);
+	struct handing first = { .name = NULL }, again = connector_hands(&firms[1], NULL);
+	unsigned stopped = 0;
+	memcpy(first.rcpts, boxes, rcpt_count * sizeof boxes[0]);
+	memcpy(again.rcpts, boxes, rcpt_count * sizeof boxes[0]);
+	for (unsigned i = 1; i <= mails && !stopped; i++) {
+		struct letter l;
+		char label[32];
+		snprintf(label, sizeof label, "mail %u", i);
+		letter_write(s, &l, label, "offers@author.example", audience, label, label);
+		struct answer a = scene_send(s, &l, &first);
+		expect_deed(&a, DEED_PASS, label);
+		scene_wait(s, POLL_MS);
+		connector_pass(s, &firms[1], &l);
+		a = scene_send(s, &l, &again);
+		if (a.deed < DEED_HOLD)
+			continue;
+		assert_string_equal(a.rule, "emitter");
+		assert_non_null(strstr(a.reason, "it multiplies"));
+		stopped = i;
+	}
+	scene_end(s);
+	return stopped;
+}
+
+static void a_server_that_multiplies_every_mail_loses_its_budget(void **state)
+{
+	(void)state;
+	assert_in_range(many_mails_once(3, 40), 2, 6);
+	assert_in_range(many_mails_once(2, 40), 4, 12);
+	assert_int_equal(many_mails_once(1, 120), 0); /* one for one: like a forwarder */
+}
+
+static void a_queue_id_that_is_used_again_confirms_no_old_offer(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new(NULL);
+	struct letter l;
+	struct handing h = { .is_mta_deaf = true, .rcpts = { "anna@ours.example" } };
+	letter_write(s, &l, "mail", "offers@author.example", audience, "Hello", "Hello\r\n");
+	for (unsigned i = 0; i < 5; i++) {
+		struct answer a = scene_send(s, &l, &h);
+		expect_deed(&a, DEED_PASS, "offered");
+		scene_wait(s, 11 * MINUTE);
+		storm_queued(scene_storm(s), slice_from_str(a.queue_id), scene_now(s));
+		storm_delivered(scene_storm(s), slice_from_str(a.queue_id), SLICE("anna@ours.example"),
+				scene_now(s));
+	}
+	h.is_mta_deaf = false;
+	struct answer a = scene_send(s, &l, &h);
+	expect_deed(&a, DEED_PASS, "taken over at last");
+	scene_end(s);
+}
+
+static void a_delivery_in_the_log_confirms_its_recipient_alone(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new(&(struct scene_options){ .lag_ms = 100 * HOUR });
+	struct letter l;
+	struct handing h = { .rcpts = { "anna@ours.example", "ben@ours.example" } };
+	letter_write(s, &l, "mail", "offers@author.example", audience, "Hello", "Hello\r\n");
+	struct answer a = scene_send(s, &l, &h);
+	storm_delivered(scene_storm(s), slice_from_str(a.queue_id), SLICE("ben@ours.example"), scene_now(s));
+	storm_delivered(scene_storm(s), SLICE("unknown"), SLICE("ben@ours.example"), scene_now(s));
+	a = scene_send(s, &l, &h);
+	assert_int_equal(a.deeds[0], DEED_PASS);
+	assert_int_equal(a.deeds[1], DEED_TAG);
+	scene_end(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +524,9 @@ int main(void)
 		cmocka_unit_test(a_quiet_storm_closes_again_and_says_so),
 		cmocka_unit_test(an_operator_closes_and_opens_an_incident),
 		cmocka_unit_test(observing_tags_only_and_says_what_it_would_do),
+		cmocka_unit_test(a_server_that_multiplies_every_mail_loses_its_budget),
+		cmocka_unit_test(a_queue_id_that_is_used_again_confirms_no_old_offer),
+		cmocka_unit_test(a_delivery_in_the_log_confirms_its_recipient_alone),
 	};
 	return cmocka_run_group_tests_name("storms dublin", tests, NULL, NULL);
 }

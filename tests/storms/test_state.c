@@ -115,7 +115,7 @@ static void case_48_ten_thousand_recipients_with_many_stamps_are_judged_quickly(
 {
 	(void)state;
 	enum { RCPTS = 10000 };
-	struct scene *s = scene_new(NULL);
+	struct scene *s = scene_new(&(struct scene_options){ .memory_bytes = 32 * 1024 * 1024 });
 	struct slice *rcpts = mem_must_alloc(RCPTS * sizeof *rcpts);
 	char *names = mem_must_alloc(RCPTS * 32);
 	const uint8_t key[HASH_KEY_BYTES] = { 7 };
