@@ -96,22 +96,33 @@ static unsigned rank_of(const struct instances *t, const struct instance *inst, 
 	return 5;
 }
 
-/* The same key, a free place (emptier bucket first), or the one to give way. */
-static size_t find_place(const struct instances *t, const uint8_t *key, uint32_t now_s)
+/* The same key, else a free place, in the emptier bucket first. Looks at the
+ * fingerprints only; SIZE_MAX when both buckets are full. */
+static size_t find_free(const struct instances *t, const uint8_t *key, const size_t starts[2])
 {
-	size_t starts[2] = { bucket_of(t, key, 0), bucket_of(t, key, 1) };
-	size_t free_at[2] = { SIZE_MAX, SIZE_MAX }, worst = SIZE_MAX;
-	unsigned frees[2] = { 0, 0 }, worst_rank = 5;
+	size_t free_at[2] = { SIZE_MAX, SIZE_MAX };
+	unsigned frees[2] = { 0, 0 };
 	for (unsigned n = 0; n < 2 * WAYS; n++) {
 		size_t i = starts[n / WAYS] + n % WAYS;
-		const struct instance *inst = &t->entries[i];
 		if (t->prints[i] == 0) {
 			frees[n / WAYS]++;
 			free_at[n / WAYS] = i;
-			continue;
-		}
-		if (t->prints[i] == print_of(key) && memcmp(inst->key, key, sizeof inst->key) == 0)
+		} else if (t->prints[i] == print_of(key) &&
+			   memcmp(t->entries[i].key, key, sizeof t->entries[i].key) == 0) {
 			return i;
+		}
+	}
+	return free_at[frees[1] > frees[0]];
+}
+
+/* Who gives way in two full buckets; SIZE_MAX when all are open breakers. */
+static size_t find_victim(const struct instances *t, const size_t starts[2], uint32_t now_s)
+{
+	size_t worst = SIZE_MAX;
+	unsigned worst_rank = 5;
+	for (unsigned n = 0; n < 2 * WAYS; n++) {
+		size_t i = starts[n / WAYS] + n % WAYS;
+		const struct instance *inst = &t->entries[i];
 		unsigned rank = rank_of(t, inst, now_s);
 		bool is_worse = rank < worst_rank ||
 				(rank == worst_rank && worst != SIZE_MAX &&
@@ -121,15 +132,18 @@ static size_t find_place(const struct instances *t, const uint8_t *key, uint32_t
 			worst_rank = rank;
 		}
 	}
-	if (frees[0] || frees[1])
-		return free_at[frees[1] > frees[0]];
 	return worst;
 }
 
 struct instance *instances_add(struct instances *t, const uint8_t key[DIGEST_SHORT_BYTES],
 			       uint32_t now_s)
 {
-	size_t at = t->bucket_count ? find_place(t, key, now_s) : SIZE_MAX;
+	if (t->bucket_count == 0)
+		return NULL;
+	const size_t starts[2] = { bucket_of(t, key, 0), bucket_of(t, key, 1) };
+	size_t at = find_free(t, key, starts);
+	if (at == SIZE_MAX)
+		at = find_victim(t, starts, now_s);
 	if (at == SIZE_MAX)
 		return NULL;
 	if (t->prints[at] == 0)

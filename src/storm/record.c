@@ -8,7 +8,7 @@
  */
 #include "storm/record.h"
 
-enum { HEAD_BYTES = 2 };
+enum { HEAD_BYTES = 2, SLOT_BYTES = 16 };
 
 /* Puts into out when out is set, else takes from in; is_bad once in is short. */
 struct walk {
@@ -249,6 +249,20 @@ bool record_get_emitter(struct slice record, struct emitter *e_out)
 	return walk_is_fine(&w) && e_out->key != 0;
 }
 
+/* Slots are many: each word is one load or store where the compiler can. */
+static void put_word(uint8_t *to, uint64_t value)
+{
+	for (int i = 0; i < 8; i++)
+		to[i] = (uint8_t)(value >> (8 * i));
+}
+
+static uint64_t get_word(const uint8_t *from)
+{
+	return (uint64_t)from[0] | (uint64_t)from[1] << 8 | (uint64_t)from[2] << 16 |
+	       (uint64_t)from[3] << 24 | (uint64_t)from[4] << 32 | (uint64_t)from[5] << 40 |
+	       (uint64_t)from[6] << 48 | (uint64_t)from[7] << 56;
+}
+
 void record_begin_slots(struct record_out *r)
 {
 	walk_put(r, RECORD_SLOTS);
@@ -256,21 +270,18 @@ void record_begin_slots(struct record_out *r)
 
 void record_add_slot(struct record_out *r, struct pair_slot slot)
 {
-	struct walk w = { .out = r };
-	WALK(&w, slot.tag);
-	WALK(&w, slot.rest);
+	put_word(r->bytes + r->len, slot.tag);
+	put_word(r->bytes + r->len + 8, slot.rest);
+	r->len += SLOT_BYTES;
 }
 
 bool record_get_slot(struct slice record, size_t n, struct pair_slot *slot_out)
 {
-	enum { SLOT_BYTES = 16 };
-	struct slice body = slice_from(record, HEAD_BYTES);
-	if (body.len % SLOT_BYTES != 0 || n >= body.len / SLOT_BYTES)
+	size_t body = record.len - HEAD_BYTES;
+	if (record.len < HEAD_BYTES || body % SLOT_BYTES != 0 || n >= body / SLOT_BYTES)
 		return false;
-	struct walk w = { .in = slice_between(body, n * SLOT_BYTES, (n + 1) * SLOT_BYTES) };
-	*slot_out = (struct pair_slot){ 0 };
-	WALK(&w, slot_out->tag);
-	WALK(&w, slot_out->rest);
+	const uint8_t *at = (const uint8_t *)record.ptr + HEAD_BYTES + n * SLOT_BYTES;
+	*slot_out = (struct pair_slot){ get_word(at), get_word(at + 8) };
 	return true;
 }
 
