@@ -227,6 +227,13 @@ void flow_flush(struct flow *flow, int64_t now_ms)
 	store_flush(flow->setup.store, now_ms);
 }
 
+void flow_stop(struct flow *flow, int64_t now_ms)
+{
+	flow_store_dirty(flow);
+	flow_store_counters(flow, now_ms);
+	store_flush(flow->setup.store, now_ms);
+}
+
 bool flow_force(struct flow *flow, const char *incident_id, enum breaker state, int64_t now_ms)
 {
 	return storm_force(flow->storm, incident_id, state, now_ms);

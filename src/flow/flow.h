@@ -48,6 +48,8 @@ struct flow *flow_new(const struct flow_setup *setup, struct error *error);
 void flow_remember(struct flow *flow, const struct incident *incident);
 /* Replays snapshot and journal into the engine. */
 void flow_start(struct flow *flow);
+/* Before the store is closed: counters and journal as they are now. */
+void flow_stop(struct flow *flow, int64_t now_ms);
 void flow_free(struct flow *flow);
 /* Settings that may change while running; hosts and networks too. */
 void flow_retune(struct flow *flow, const struct flow_setup *setup);

@@ -126,12 +126,56 @@ void intake_body(struct intake *in, struct slice chunk)
 
 /* --- the answer ------------------------------------------------------- */
 
+static void intake_note_decisions(struct intake *in)
+{
+	const struct facts *f = in->facts;
+	char client[IP_TEXT_BYTES];
+	struct decision d = {
+		.time_ms = f->time_ms,
+		.queue_id = f->envelope.queue_id,
+		.mail_from = f->envelope.mail_from,
+		.client = slice_from_str(ip_text(f->peer_ip, client)),
+		.message_id = f->message_id,
+		.tier = tier_name(in->verdict.tier),
+		.rule = in->verdict.rule,
+		.reason = in->verdict.reason,
+		.incident = in->verdict.incident,
+	};
+	for (size_t i = 0; i < in->verdict.rcpt_count; i++) {
+		if (in->verdict.rcpts[i].deed == DEED_PASS)
+			continue;
+		d.rcpt = f->envelope.rcpts[i];
+		d.deed = in->verdict.rcpts[i].deed;
+		store_decision(in->flow->setup.store, &d);
+	}
+}
+
+/* What is done after all to the recipients that were to be withheld, so that the
+ * decision that is written down is the one that was carried out. */
+static void intake_soften(struct intake *in, enum deed deed, const char *because)
+{
+	struct verdict *v = &in->verdict;
+	char judged[REASON_BYTES];
+	memcpy(judged, v->reason, sizeof judged);
+	snprintf(v->reason, sizeof v->reason, "%.120s, else \"%s\": %.240s", because, deed_name(v->harshest),
+		 judged);
+	v->harshest = DEED_PASS;
+	for (size_t i = 0; i < v->rcpt_count; i++) {
+		if (v->rcpts[i].deed >= DEED_HOLD)
+			v->rcpts[i].deed = deed;
+		if (v->rcpts[i].deed > v->harshest)
+			v->harshest = v->rcpts[i].deed;
+	}
+}
+
 static void intake_finish(struct intake *in)
 {
 	intake_done_fn *done = in->done;
 	intake_unwait(in);
 	in->done = NULL;
 	in->answer.verdict = &in->verdict;
+	if (in->verdict.harshest > DEED_PASS)
+		intake_note_decisions(in);
 	done(in->ctx, &in->answer);
 }
 
@@ -199,10 +243,12 @@ static void intake_refused(struct intake *in, const char *why, int64_t now_ms)
 	bool has_first = intake_withheld(in) < in->verdict.rcpt_count;
 	if (!gate_on_refused(&flow->gate, has_first, why, now_ms)) {
 		flow->gate_delivered++;
+		intake_soften(in, DEED_TAG, why);
 		intake_accept(in, now_ms);
 		return;
 	}
 	flow->gate_deferred++;
+	intake_soften(in, DEED_DEFER, why);
 	storm_withdraw(flow->storm, in->verdict.txn, now_ms);
 	in->answer = (struct answer){
 		.kind = ANSWER_DEFER,
@@ -241,30 +287,6 @@ void intake_expire(struct flow *flow, int64_t now_ms)
 }
 
 /* --- the end of a mail ------------------------------------------------- */
-
-static void intake_note_decisions(struct intake *in)
-{
-	const struct facts *f = in->facts;
-	char client[IP_TEXT_BYTES];
-	struct decision d = {
-		.time_ms = f->time_ms,
-		.queue_id = f->envelope.queue_id,
-		.mail_from = f->envelope.mail_from,
-		.client = slice_from_str(ip_text(f->peer_ip, client)),
-		.message_id = f->message_id,
-		.tier = tier_name(in->verdict.tier),
-		.rule = in->verdict.rule,
-		.reason = in->verdict.reason,
-		.incident = in->verdict.incident,
-	};
-	for (size_t i = 0; i < in->verdict.rcpt_count; i++) {
-		if (in->verdict.rcpts[i].deed == DEED_PASS)
-			continue;
-		d.rcpt = f->envelope.rcpts[i];
-		d.deed = in->verdict.rcpts[i].deed;
-		store_decision(in->flow->setup.store, &d);
-	}
-}
 
 static struct hold_rcpt *intake_hold_rcpts(struct intake *in, size_t count)
 {
@@ -338,11 +360,12 @@ void intake_end(struct intake *in, const struct envelope *envelope, int64_t now_
 		return;
 	}
 	storm_judge(in->flow->storm, in->facts, now_ms, &in->arena, &in->verdict);
-	if (in->verdict.harshest > DEED_PASS)
-		intake_note_decisions(in);
 	size_t withheld = intake_withheld(in);
-	bool is_all = withheld == in->verdict.rcpt_count;
-	if (withheld == 0 || (!is_all && !in->may_drop))
+	if (withheld > 0 && withheld < in->verdict.rcpt_count && !in->may_drop) {
+		intake_soften(in, DEED_TAG, "the mail server cannot drop single recipients");
+		withheld = 0;
+	}
+	if (withheld == 0)
 		intake_accept(in, now_ms);
 	else
 		intake_hold(in, withheld, now_ms);

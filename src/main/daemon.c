@@ -257,6 +257,8 @@ void daemon_stop(struct daemon *d)
 	control_close(&d->control);
 	confirm_close(&d->confirm);
 	release_free(&d->release);
+	if (d->flow)
+		flow_stop(d->flow, loop_now_ms(d->loop));
 	if (d->store)
 		store_close(d->store);
 	flow_free(d->flow);

@@ -234,6 +234,41 @@ static void a_full_hold_becomes_defer_and_then_deliver(void **state)
 	send_mail(f, &mail);
 	assert_int_equal(f->kind, ANSWER_ACCEPT);
 	assert_int_equal(f->dropped, 0);
+	assert_int_equal(strncmp(f->verdict, "tag; ", 5), 0);
+	assert_non_null(strstr(f->verdict, "the hold is full"));
+}
+
+struct told {
+	char deeds[256];
+};
+
+static bool on_decision(void *ctx, const struct decision_row *row)
+{
+	struct told *told = ctx;
+	size_t used = strlen(told->deeds);
+	snprintf(told->deeds + used, sizeof told->deeds - used, "%s ", row->deed);
+	return true;
+}
+
+static void what_is_written_down_is_what_was_done(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = { "" };
+	struct sent mail = { .subject = " Storm", .message_id = "1", .rcpts = { "anna@example.net" } };
+	start(f, 1, true);
+	send_until_withheld(f, &mail); /* put off, the hold is full */
+	char first[16];
+	snprintf(first, sizeof first, "%s", mail.queue_id);
+	mail.at_ms += 61000;
+	mail.queue_id = "C1";
+	send_mail(f, &mail); /* delivered after all */
+	stop(f);
+	struct store_reader *reader = store_reader_open(f->dir, &f->error);
+	assert_non_null(reader);
+	assert_true(store_read_decisions(reader, first, 0, on_decision, &told, &f->error));
+	assert_true(store_read_decisions(reader, "C1", 0, on_decision, &told, &f->error));
+	store_reader_close(reader);
+	assert_string_equal(told.deeds, "defer tag ");
 }
 
 static void released_mail_passes_and_is_not_judged(void **state)
@@ -305,6 +340,7 @@ int main(void)
 		TEST(a_new_recipient_among_old_ones_keeps_the_first_copy),
 		TEST(a_door_that_cannot_drop_recipients_delivers_to_all_of_a_mixed_mail),
 		TEST(a_full_hold_becomes_defer_and_then_deliver),
+		TEST(what_is_written_down_is_what_was_done),
 		TEST(released_mail_passes_and_is_not_judged),
 		TEST(after_a_restart_the_breaker_is_still_open),
 		TEST(an_intake_that_leaves_before_its_answer_never_hears_it),
