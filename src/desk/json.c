@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "desk/text.h"
+#include "storm/culprit.h"
 
 enum { JSON_TEXT_BYTES_MAX = 256 * 1024 };
 
@@ -84,6 +85,8 @@ static json_t *party_json(const struct party *party)
 	put(o, "host", json_word(party->host));
 	put(o, "addresses", addresses);
 	put(o, "domain", json_word_or_null(party->domain));
+	put(o, "domain_is_claim", json_boolean(party->domain[0] && !culprit_is_same_org(
+		slice_from_str(party->host), slice_from_str(party->domain))));
 	put(o, "claims", claims);
 	put(o, "confidence", json_real(party->confidence));
 	put_number(o, "blame", party->blame);

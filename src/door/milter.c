@@ -247,11 +247,19 @@ static struct slice session_keep(struct session *s, struct slice text)
 	return arena_copy(&s->arena, slice_first(text, MILTER_NAME_BYTES_MAX));
 }
 
+/* Postfix says "unknown", Sendmail "[192.0.2.1]", for a client without a name that
+ * leads back to its address: that is no name, and must not become one. */
+static struct slice session_attested_name(struct slice host)
+{
+	bool is_none = slice_equal_nocase(host, SLICE("unknown")) || (host.len > 0 && host.ptr[0] == '[');
+	return is_none ? slice_make(NULL, 0) : host;
+}
+
 static bool on_connect(struct session *s, const struct milter_event *e)
 {
 	arena_reset(&s->arena);
 	s->helo = slice_make(NULL, 0);
-	s->client_name = session_keep(s, e->connect.host);
+	s->client_name = session_keep(s, session_attested_name(e->connect.host));
 	if (!ip_parse(e->connect.addr, &s->client_ip))
 		s->client_ip = (struct ip){ { 0 } };
 	return true;

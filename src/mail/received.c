@@ -264,8 +264,11 @@ static void received_settle_from(struct received *r)
 		first = received_host(r, first);
 		hop->from_name = received_is_name(first) ? first : hop->from_name;
 	}
+	/* What servers write for a client without a name that leads back to it. */
 	if (slice_equal(hop->from_helo, SLICE("unknown")))
 		hop->from_helo.len = 0;
+	if (slice_equal(hop->from_name, SLICE("unknown")))
+		hop->from_name.len = 0;
 	if (ip_is_unknown(hop->from_ip))
 		hop->from_ip = r->literal_ip;
 }

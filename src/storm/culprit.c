@@ -41,11 +41,10 @@ void peer_of(const struct facts *facts, struct peer *peer_out)
 {
 	bool is_hop = facts->peer_hop < facts->hop_count;
 	const struct hop *hop = is_hop ? &facts->hops[facts->peer_hop] : NULL;
-	*peer_out = (struct peer){ .ip = facts->peer_ip, .name = facts->peer_name };
-	peer_out->helo = hop && ip_equal(hop->from_ip, facts->peer_ip) ? hop->from_helo
-								       : facts->envelope.helo;
-	if (peer_out->name.len == 0)
-		peer_out->name = peer_out->helo;
+	bool is_from_hop = hop && ip_equal(hop->from_ip, facts->peer_ip);
+	*peer_out = (struct peer){ .ip = facts->peer_ip };
+	peer_out->name = is_from_hop ? hop->from_name : facts->envelope.client_name;
+	peer_out->helo = is_from_hop ? hop->from_helo : facts->envelope.helo;
 	peer_out->org = domain_org(peer_out->name);
 }
 

@@ -41,7 +41,7 @@ struct culprit {
 /* Who the copy was received from, as our own side wrote it down. */
 struct peer {
 	struct ip ip;
-	struct slice name;  /* PTR, else HELO */
+	struct slice name;  /* as attested (PTR); empty if none: HELO is only a claim */
 	struct slice helo;
 	struct slice org;   /* of name; empty when there is no name */
 };

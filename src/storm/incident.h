@@ -39,8 +39,9 @@ enum party_role {
 /* One server that surplus copies come from. */
 struct party {
 	enum party_role role;
-	char host[INCIDENT_TEXT_BYTES];      /* attested name, else its HELO */
-	char domain[INCIDENT_TEXT_BYTES];    /* organisation, when known */
+	char host[INCIDENT_TEXT_BYTES];      /* attested name, else the address; never a HELO */
+	char domain[INCIDENT_TEXT_BYTES];    /* organisation: of host, or as the connector's
+						prefix, its hop and HELO agree (a claim) */
 	struct ip addresses[PARTY_ADDRESSES_MAX]; /* attested */
 	unsigned address_count;
 	char claims[PARTY_CLAIMS_MAX][INCIDENT_TEXT_BYTES]; /* "connector mailbox user@dom" ... */

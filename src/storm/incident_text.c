@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "storm/culprit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -109,9 +110,12 @@ static void explain_party(const struct party *p, struct buf *out)
 {
 	char host[LOG_QUOTE_BYTES], domain[LOG_QUOTE_BYTES], ip[IP_TEXT_BYTES];
 	buf_add_byte(out, '\n');
+	bool is_attested = culprit_is_same_org(slice_from_str(p->host), slice_from_str(p->domain));
+	quote(p->domain, domain);
 	add_line(out, 0, "%s%s%s%s %s.", p->host[0] ? quote(p->host, host) : "A server",
-		 p->domain[0] ? " (" : "", p->domain[0] ? quote(p->domain, domain) : "",
-		 p->domain[0] ? ")" : "", role_text(p->role));
+		 !p->domain[0] ? "" : is_attested ? " (" : ", which calls itself ",
+		 p->domain[0] ? domain : "", !p->domain[0] ? "" : is_attested ? ")" : ",",
+		 role_text(p->role));
 	for (unsigned i = 0; i < p->address_count; i++)
 		add_line(out, INDENT_COLUMNS, "address %s", ip_text(p->addresses[i], ip));
 	add_line(out, INDENT_COLUMNS, "%" PRIu64 " copies, %" PRIu64 " surplus deliveries", p->copies,

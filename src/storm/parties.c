@@ -33,9 +33,14 @@ static void copy_name(char out[INCIDENT_TEXT_BYTES], struct slice name)
 	memcpy(out, log_quote(name, quoted, sizeof quoted), sizeof quoted);
 }
 
-static struct slice host_of(const struct peer *peer)
+/* What the party goes by: its attested name, else the address itself. What it calls
+ * itself never becomes its name (promise 5), that stands among the claims. */
+static void name_party(struct party *p, struct slice attested, struct ip ip)
 {
-	return peer->name;
+	char text[IP_TEXT_BYTES];
+	if (p->host[0] != '\0')
+		return;
+	copy_name(p->host, attested.len > 0 ? attested : slice_from_str(ip_text(ip, text)));
 }
 
 static bool has_address(const struct party *p, struct ip ip)
@@ -134,8 +139,7 @@ static struct party *note_entry(struct track *track, const struct sighting *s)
 		p = new_party(track, s->now_ms);
 	struct party_track *t = &track->parties[p - track->pub.parties];
 	add_address(p, s->peer->ip);
-	if (p->host[0] == '\0')
-		copy_name(p->host, host_of(s->peer));
+	name_party(p, s->peer->name, s->peer->ip);
 	add_evidence(p, t, EVIDENCE_PEER, "handed the copy to us from %s",
 		     ip_is_unknown(s->peer->ip) ? "an unknown address" : ip_text(s->peer->ip, ip));
 	return p;
@@ -211,28 +215,41 @@ static double confidence_of(const struct party_track *t)
 	return 1 / (1 + exp(-logit));
 }
 
-static void note_culprit(struct track *track, const struct sighting *s)
+/* The party of this culprit, with all that is known of it written down. */
+static struct party *note_culprit_party(struct track *track, const struct sighting *s)
 {
 	const struct culprit *c = s->culprit;
-	char domain[INCIDENT_TEXT_BYTES];
-	copy_name(domain, c->domain);
-	if (c->domain.len == 0)
-		domain[0] = '\0';
+	char domain[INCIDENT_TEXT_BYTES] = "";
+	if (c->domain.len > 0)
+		copy_name(domain, c->domain);
 	struct party *p = find_party(&track->pub, c->ip, c->is_decisive ? domain : "");
 	if (!p)
 		p = new_party(track, s->now_ms);
 	struct party_track *t = &track->parties[p - track->pub.parties];
-	bool is_peer = has_address(p, s->peer->ip);
-	if (!is_peer)
+	/* As our peer it has been counted as the entry already. */
+	if (!has_address(p, s->peer->ip))
 		count_copy(p, t, s);
 	add_address(p, c->ip);
-	if (p->host[0] == '\0')
-		copy_name(p->host, c->host.len ? c->host : c->helo);
+	name_party(p, c->host, c->ip);
 	if (p->domain[0] == '\0')
 		memcpy(p->domain, domain, sizeof domain);
 	if (p->product[0] == '\0')
 		snprintf(p->product, sizeof p->product, "%s", culprit_product(s->facts));
 	note_marks(p, t, s);
+	return p;
+}
+
+static bool is_guilty(const struct party *p, const struct party_track *t)
+{
+	return t->is_reinjector && p->address_count > 0 && p->blame >= GUILTY_BLAME &&
+	       p->confidence >= GUILTY_CONFIDENCE;
+}
+
+static void note_culprit(struct track *track, const struct sighting *s)
+{
+	const struct culprit *c = s->culprit;
+	struct party *p = note_culprit_party(track, s);
+	struct party_track *t = &track->parties[p - track->pub.parties];
 	note_witness(t, s);
 	p->blame += c->is_decisive ? 2 : 1;
 	if (c->is_decisive && t->boost < DECISIVE_LOGIT)
@@ -242,9 +259,7 @@ static void note_culprit(struct track *track, const struct sighting *s)
 	t->is_reinjector |= c->is_decisive || c->is_pickup || t->fan >= FAN_REINJECTOR ||
 			    (c->kind == CULPRIT_FETCH && culprit_has_marker(s->facts));
 	p->confidence = confidence_of(t);
-	bool is_guilty = t->is_reinjector && p->address_count > 0 && p->blame >= GUILTY_BLAME &&
-			 p->confidence >= GUILTY_CONFIDENCE;
-	p->role = is_guilty ? PARTY_GUILTY : PARTY_SUSPECT;
+	p->role = is_guilty(p, t) ? PARTY_GUILTY : PARTY_SUSPECT;
 }
 
 void parties_note(struct track *track, const struct sighting *sighting)

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "door/milter.h"
 #include "net/dial.h"
-#include "store/store.h"
+#include "store/hold.h"
 #include "wire/milter.h"
 
 #include <errno.h>
@@ -237,6 +237,43 @@ static void surplus_ends_in_discard_and_the_session_goes_on(void **state)
 	fail_msg("eight confirmed copies passed");
 }
 
+static bool on_incident(void *ctx, const struct incident *incident)
+{
+	snprintf(ctx, INCIDENT_TEXT_BYTES, "%s", incident->party_count ? incident->parties[0].host : "");
+	return false;
+}
+
+static void a_client_without_a_name_goes_by_its_address(void **state)
+{
+	static const char *const nameless[] = { "unknown", "[192.0.2.9]" };
+	struct fixture *f = *state;
+	char host[INCIDENT_TEXT_BYTES] = "", id[8], letters[16];
+	struct error error = { .text = "" };
+	mta_connect(f);
+	say_offer(f);
+	for (int i = 0; i < 6; i++) {
+		const struct milter_connect connect = { slice_from_str(nameless[i % 2]), '4', 4000,
+							SLICE("192.0.2.9") };
+		milter_send_connect(&f->out, &connect);
+		snprintf(id, sizeof id, "N%d", i);
+		say_mail(f, id, false);
+		mta_send(f, 65536);
+		usleep(20000);
+		spin(f, 20);
+		mta_replies(f, letters, sizeof letters);
+		flow_queued(f->flow, slice_from_str(id), loop_now_ms(f->loop));
+	}
+	flow_stop(f->flow, loop_now_ms(f->loop));
+	for (int i = 0; i < 200 && !host[0]; i++) {
+		usleep(10000);
+		struct store_reader *reader = store_reader_open(f->dir, &error);
+		assert_non_null(reader);
+		store_read_incidents(reader, 1, on_incident, host, &error);
+		store_reader_close(reader);
+	}
+	assert_string_equal(host, "192.0.2.9");
+}
+
 static void a_mail_that_is_aborted_leaves_nothing_behind(void **state)
 {
 	struct fixture *f = *state;
@@ -317,6 +354,7 @@ int main(void)
 		TEST(the_same_bytes_one_by_one_give_the_same_replies),
 		TEST(an_mta_that_waits_for_every_step_gets_a_reply_to_every_step),
 		TEST(surplus_ends_in_discard_and_the_session_goes_on),
+		TEST(a_client_without_a_name_goes_by_its_address),
 		TEST(a_mail_that_is_aborted_leaves_nothing_behind),
 		TEST(what_breaks_the_protocol_closes_the_session_only),
 		TEST(a_session_too_many_is_closed_and_the_others_live),

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "storm/parties.h"
+#include "storm/tiers.h"
 
 static const uint8_t key[HASH_KEY_BYTES] = { 1 };
 static const char *const relays[] = { "smtp.isp.example" };
@@ -199,6 +200,63 @@ static void roles_follow_from_evidence_and_not_from_numbers(void **state)
 	}
 }
 
+static bool has_claim(const struct party *p, const char *claim)
+{
+	for (unsigned i = 0; i < p->claim_count; i++)
+		if (strcmp(p->claims[i], claim) == 0)
+			return true;
+	return false;
+}
+
+/* A server without a PTR name that borrows a member's name in HELO, and one that
+ * borrows it in the connector's prefix and pickup line too. */
+static void what_a_server_calls_itself_never_becomes_its_name(void **state)
+{
+	(void)state;
+	static const struct row borrowed[] = {
+		{ .name = "HELO", .text = FROM TO, .client_ip = "198.51.100.66", .client_name = "",
+		  .helo = "mail.wharf.example" },
+		{ .name = "all marks", .text = PICKUP("wharf.example") FROM
+		  "To: <mspop3connector.info@wharf.example>\r\n", .client_ip = "198.51.100.66",
+		  .client_name = "", .helo = "mail.wharf.example" },
+	};
+	for (size_t i = 0; i < sizeof borrowed / sizeof borrowed[0]; i++) {
+		struct stage stage;
+		struct buf words;
+		begin(&stage);
+		note(&stage, &borrowed[i], 3, 4);
+		const struct party *p = find(&stage, "198.51.100.66");
+		assert_string_equal(p->host, "198.51.100.66");
+		assert_true(has_claim(p, "HELO mail.wharf.example"));
+		buf_init(&words, 1 << 16);
+		assert_true(incident_explain(&stage.track->pub, &words));
+		/* As a claim it may stand there, as the maker it must not. */
+		assert_null(strstr(buf_str(&words), "(wharf.example)"));
+		assert_non_null(strstr(buf_str(&words), "\n198.51.100.66"));
+		buf_free(&words);
+		end(&stage);
+	}
+}
+
+static void servers_without_a_name_are_told_apart_by_address(void **state)
+{
+	(void)state;
+	static const struct row nameless[] = {
+		{ .text = FROM TO, .client_ip = "198.51.100.66", .client_name = "", .helo = "localhost" },
+		{ .text = FROM TO, .client_ip = "198.51.100.67", .client_name = "", .helo = "localhost" },
+	};
+	const struct culprit none = { 0 };
+	struct arena arena;
+	struct peer a, b;
+	arena_init(&arena, 1 << 20);
+	peer_of(read_row(&arena, &nameless[0]), &a);
+	peer_of(read_row(&arena, &nameless[1]), &b);
+	assert_int_equal(a.name.len, 0);
+	assert_int_equal(a.org.len, 0);
+	assert_int_not_equal(tier_door(key, &a, &none), tier_door(key, &b, &none));
+	arena_free(&arena);
+}
+
 static void parties_are_bounded_and_the_least_blamed_gives_way(void **state)
 {
 	(void)state;
@@ -289,6 +347,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_culprit_of_a_copy_is_found_on_the_careful_side),
 		cmocka_unit_test(roles_follow_from_evidence_and_not_from_numbers),
+		cmocka_unit_test(what_a_server_calls_itself_never_becomes_its_name),
+		cmocka_unit_test(servers_without_a_name_are_told_apart_by_address),
 		cmocka_unit_test(parties_are_bounded_and_the_least_blamed_gives_way),
 		cmocka_unit_test(hostile_names_are_quoted_before_they_are_kept),
 		cmocka_unit_test(recipients_are_exact_to_sixty_four_and_then_estimated),
