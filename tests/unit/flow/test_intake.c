@@ -114,6 +114,7 @@ struct sent {
 	const char *queue_id, *subject, *message_id, *token;
 	const char *rcpts[4];
 	int64_t at_ms;
+	char own_id[16]; /* where queue_id points after send_until_withheld */
 };
 
 /* Sends a mail and waits for its answer. */
@@ -157,14 +158,13 @@ static void send_mail(struct fixture *f, const struct sent *sent)
 static void send_until_withheld(struct fixture *f, struct sent *sent)
 {
 	for (int i = 0; i < 8; i++) {
-		char queue_id[16];
-		snprintf(queue_id, sizeof queue_id, "Q%d", i);
-		sent->queue_id = queue_id;
+		snprintf(sent->own_id, sizeof sent->own_id, "Q%d", i);
+		sent->queue_id = sent->own_id;
 		sent->at_ms = noon_ms + i * 60000;
 		send_mail(f, sent);
 		if (f->kind != ANSWER_ACCEPT || f->dropped > 0)
 			return;
-		flow_queued(f->flow, slice_from_str(queue_id), sent->at_ms + 10);
+		flow_queued(f->flow, slice_from_str(sent->own_id), sent->at_ms + 10);
 	}
 	fail_msg("eight copies passed");
 }
@@ -257,15 +257,13 @@ static void what_is_written_down_is_what_was_done(void **state)
 	struct sent mail = { .subject = " Storm", .message_id = "1", .rcpts = { "anna@example.net" } };
 	start(f, 1, true);
 	send_until_withheld(f, &mail); /* put off, the hold is full */
-	char first[16];
-	snprintf(first, sizeof first, "%s", mail.queue_id);
 	mail.at_ms += 61000;
 	mail.queue_id = "C1";
 	send_mail(f, &mail); /* delivered after all */
 	stop(f);
 	struct store_reader *reader = store_reader_open(f->dir, &f->error);
 	assert_non_null(reader);
-	assert_true(store_read_decisions(reader, first, 0, on_decision, &told, &f->error));
+	assert_true(store_read_decisions(reader, mail.own_id, 0, on_decision, &told, &f->error));
 	assert_true(store_read_decisions(reader, "C1", 0, on_decision, &told, &f->error));
 	store_reader_close(reader);
 	assert_string_equal(told.deeds, "defer tag ");
