@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 
+struct source;
 struct store_reader;
 
 /* What the desk needs of the settings. Owned by the host. */
@@ -23,6 +24,15 @@ struct desk_settings {
 	const char *state;          /* the state folder */
 	const char *control_socket; /* path */
 	int64_t per_minute;         /* default rate of a release */
+	const char *const *our_hosts; /* the trust boundary; may be empty */
+	size_t our_host_count;
+	const struct ip_net *own_nets;
+	size_t own_net_count;
+	const char *const *relays;
+	size_t relay_count;
+	const char *authserv_id;
+	const struct storm_policy *policy;
+	bool is_guard, has_confirmation;
 };
 
 enum desk_option {
@@ -56,6 +66,14 @@ struct desk_host {
 	const char *version;
 	/* Reads the settings (file NULL: the usual one); false after telling err why. */
 	bool (*settings)(void *ctx, const char *file, FILE *err, struct desk_settings *settings_out);
+	/* Opens mail that lies in files (flow/source.h): mbox, Maildir, .eml, folders of these,
+	 * "-", gzip and zstd of them. What cannot be read is told to err, with file and
+	 * offset, while it is read. threads 0: as many as there are cores. False after
+	 * telling err: nothing at all could be opened. */
+	bool (*open_source)(void *ctx, char *const *paths, size_t count, unsigned threads, FILE *err,
+			    struct source *source_out);
+	/* How many files, folders or mails could not be read as they should. */
+	uint64_t (*close_source)(void *ctx, struct source *source);
 	void *ctx;
 	const struct desk_command *config; /* the one command that lives in main */
 };

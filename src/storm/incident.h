@@ -34,6 +34,7 @@ enum party_role {
 	PARTY_ENTRY,   /* handed surplus to us: certain, but maybe only a relay */
 	PARTY_SUSPECT, /* points to it, not enough to name it */
 	PARTY_GUILTY,  /* attested, blame >= 2, confidence >= .90 */
+	PARTY_FORWARDER, /* gives one copy on for each it gets: never blamed (trace only) */
 };
 
 /* One server that surplus copies come from. */
