@@ -30,6 +30,12 @@ struct hop {
 	enum hop_kind kind;
 };
 
+/* Does the line say who handed the mail over? (Not a pickup, fetch or local step.) */
+static inline bool hop_has_from(const struct hop *hop)
+{
+	return hop->kind == HOP_SMTP && (!ip_is_unknown(hop->from_ip) || hop->from_helo.len > 0);
+}
+
 /* value: the field body, may be folded. Slices in *hop_out point into memory
  * from arena. Always fills *hop_out; false when neither from nor by was found. */
 bool received_parse(struct arena *arena, struct slice value, struct hop *hop_out);

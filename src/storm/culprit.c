@@ -6,14 +6,6 @@
 
 static const double TRUST_RELAY = .95, TRUST_UNKNOWN = .5, TRUST_BREAK = .3, TRUST_LEAST = .45;
 
-/* Who handed the mail to the writer of a hop, as the receiver above saw it. */
-struct handover {
-	struct ip ip;
-	struct slice name, helo;
-	struct slice written_by; /* empty: us */
-	double trust;
-};
-
 /* How many whole labels both names end with, up to two. */
 static unsigned common_labels(struct slice a, struct slice b)
 {
@@ -97,23 +89,24 @@ static bool is_relay(const char *const *relays, size_t count, struct slice host)
 	return false;
 }
 
-static bool has_from(const struct hop *hop)
+/* Was this hop written by the party that the hop above speaks of? One that names no
+ * host, or nobody, cannot be told apart and passes. */
+static bool is_joined(const struct hop *hop, const struct handover *above, bool is_above_local)
 {
-	return hop->kind == HOP_SMTP && (!ip_is_unknown(hop->from_ip) || hop->from_helo.len > 0);
+	bool is_unknown_peer = ip_is_unknown(above->ip) && above->name.len == 0 &&
+			       above->helo.len == 0;
+	return hop->by.len == 0 || is_above_local || is_unknown_peer ||
+	       culprit_is_same_org(above->name, hop->by) || culprit_is_same_org(above->helo, hop->by);
 }
 
 /* How much of the trust in the hop above remains at this hop. */
-static double trust_factor(const struct hop *hop, const struct handover *above, bool is_above_local,
-			   const char *const *relays, size_t relay_count)
+static double trust_factor(const struct hop *hop, bool is_hop_joined, const char *const *relays,
+			   size_t relay_count)
 {
 	if (hop->by.len == 0)
 		return 1; /* a local step that names no host; it attests nothing either */
-	bool is_unknown_peer = ip_is_unknown(above->ip) && above->name.len == 0 &&
-			       above->helo.len == 0;
-	bool is_joined = is_above_local || is_unknown_peer || culprit_is_same_org(above->name, hop->by) ||
-			 culprit_is_same_org(above->helo, hop->by);
 	double trust = is_relay(relays, relay_count, hop->by) ? TRUST_RELAY : TRUST_UNKNOWN;
-	return is_joined ? trust : trust * TRUST_BREAK;
+	return is_hop_joined ? trust : trust * TRUST_BREAK;
 }
 
 static bool is_connector_host(const struct facts *facts, struct slice host)
@@ -149,23 +142,23 @@ static void settle_names(const struct facts *facts, const struct handover *from,
 			 c->domain.len > 0 && culprit_is_same_org(c->domain, facts->connector.domain);
 }
 
-static void settle(const struct facts *facts, enum culprit_kind kind, const struct handover *from,
-		   struct slice hop_host, struct culprit *c)
+void culprit_of_step(const struct facts *facts, const struct culprit_step *step,
+		     struct culprit *culprit_out)
 {
-	*c = (struct culprit){
-		.kind = kind,
-		.ip = from->ip,
-		.host = from->name,
-		.helo = from->helo,
-		.attested_by = from->written_by,
-		.hop_host = hop_host,
-		.credibility = from->trust,
+	*culprit_out = (struct culprit){
+		.kind = step->kind,
+		.ip = step->from.ip,
+		.host = step->from.name,
+		.helo = step->from.helo,
+		.attested_by = step->from.written_by,
+		.hop_host = step->hop_host,
+		.credibility = step->from.trust,
+		.is_pickup = step->is_pickup,
 	};
-	settle_names(facts, from, c);
+	settle_names(facts, &step->from, culprit_out);
 }
 
-/* A candidate whose receiver is not believed is none; so is one without address. */
-static bool is_believable(const struct handover *from)
+bool culprit_is_believed(const struct handover *from)
 {
 	return from->trust >= TRUST_LEAST && !ip_is_unknown(from->ip);
 }
@@ -174,7 +167,7 @@ static bool is_believable(const struct handover *from)
  * moves to the handover that hop k attests. */
 static void step_down(const struct hop *hop, struct handover *from, double trust)
 {
-	if (has_from(hop)) {
+	if (hop_has_from(hop)) {
 		*from = (struct handover){ hop->from_ip, hop->from_name, hop->from_helo, hop->by,
 					   trust };
 		return;
@@ -182,36 +175,57 @@ static void step_down(const struct hop *hop, struct handover *from, double trust
 	from->trust = trust < from->trust ? from->trust : trust;
 }
 
-void culprit_find(const struct facts *facts, const char *const *relays, size_t relay_count,
-		  struct culprit *culprit_out)
+/* What the names of the handover and the hop below it (NULL: none) make of the party. */
+static void step_judge(const struct facts *facts, const struct hop *hop, struct culprit_step *step)
+{
+	const struct handover *from = &step->from;
+	bool is_connector = is_connector_host(facts, from->name) || is_connector_host(facts, from->helo);
+	step->hop_host = from->helo;
+	if (!culprit_is_believed(from))
+		return;
+	if (is_connector || (hop && is_fetch_hop(facts, hop))) {
+		step->kind = CULPRIT_FETCH;
+		step->hop_host = hop && !is_connector ? hop->by : from->helo;
+		step->is_pickup = hop && hop->kind != HOP_SMTP;
+	} else if (is_audience_host(facts, from->name) ||
+		   (from->name.len == 0 && is_audience_host(facts, from->helo))) {
+		step->kind = CULPRIT_AUDIENCE;
+	}
+}
+
+size_t culprit_walk(const struct facts *facts, const char *const *relays, size_t relay_count,
+		    struct culprit_step *steps, size_t *first_out)
 {
 	struct peer peer;
 	peer_of(facts, &peer);
 	struct handover from = { peer.ip, peer.name, peer.helo, { NULL, 0 }, 1 };
-	struct culprit audience = { 0 };
+	size_t first = facts->peer_hop < facts->hop_count ? facts->peer_hop + 1 : 0, count = 0;
 	double trust = 1;
-	size_t first = facts->peer_hop < facts->hop_count ? facts->peer_hop + 1 : 0;
-	*culprit_out = (struct culprit){ 0 };
 	for (size_t k = first; k <= facts->hop_count; k++) {
 		const struct hop *hop = k < facts->hop_count ? &facts->hops[k] : NULL;
-		bool is_believed = is_believable(&from);
-		bool is_connector = is_connector_host(facts, from.name) ||
-				    is_connector_host(facts, from.helo);
-		if (is_believed && (is_connector || (hop && is_fetch_hop(facts, hop)))) {
-			settle(facts, CULPRIT_FETCH, &from,
-			       hop && !is_connector ? hop->by : from.helo, culprit_out);
-			culprit_out->is_pickup = hop && hop->kind != HOP_SMTP;
-			return;
-		}
-		if (is_believed && audience.kind == CULPRIT_NONE &&
-		    (is_audience_host(facts, from.name) ||
-		     (from.name.len == 0 && is_audience_host(facts, from.helo))))
-			settle(facts, CULPRIT_AUDIENCE, &from, from.helo, &audience);
+		struct culprit_step *step = &steps[count++];
+		*step = (struct culprit_step){ .from = from };
+		step_judge(facts, hop, step);
 		if (!hop)
 			break;
-		bool is_above_local = k > first && !has_from(&facts->hops[k - 1]);
-		trust *= trust_factor(hop, &from, is_above_local, relays, relay_count);
+		step->is_joined = is_joined(hop, &from, k > first && !hop_has_from(&facts->hops[k - 1]));
+		trust *= trust_factor(hop, step->is_joined, relays, relay_count);
 		step_down(hop, &from, trust);
 	}
-	*culprit_out = audience;
+	*first_out = first;
+	return count;
+}
+
+void culprit_find(const struct facts *facts, const char *const *relays, size_t relay_count,
+		  struct culprit *culprit_out)
+{
+	struct culprit_step steps[CULPRIT_STEPS_MAX];
+	const struct culprit_step *found = NULL;
+	size_t first, count = culprit_walk(facts, relays, relay_count, steps, &first);
+	for (size_t i = 0; i < count && (!found || found->kind != CULPRIT_FETCH); i++)
+		if (steps[i].kind == CULPRIT_FETCH || (steps[i].kind == CULPRIT_AUDIENCE && !found))
+			found = &steps[i];
+	*culprit_out = (struct culprit){ 0 };
+	if (found)
+		culprit_of_step(facts, found, culprit_out);
 }

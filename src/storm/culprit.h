@@ -38,6 +38,24 @@ struct culprit {
 	bool is_pickup;            /* it left a pickup or POP3 line */
 };
 
+/* Who handed the mail to the writer of a Received line, as that line says. */
+struct handover {
+	struct ip ip;
+	struct slice name, helo;
+	struct slice written_by; /* empty: us */
+	double trust;            /* in the writer, 0..1 */
+};
+
+/* One step down a chain: who handed over what hop k and those below it say, and what
+ * the names and hop k make of that party. */
+struct culprit_step {
+	struct handover from;
+	enum culprit_kind kind;  /* CULPRIT_NONE also when the writer is not believed */
+	struct slice hop_host;   /* FETCH: the name in its own Received line */
+	bool is_pickup;          /* FETCH: it left a pickup or POP3 line */
+	bool is_joined;          /* hop k was written by the party itself, as far as names tell */
+};
+
 /* Who the copy was received from, as our own side wrote it down. */
 struct peer {
 	struct ip ip;
@@ -51,6 +69,17 @@ void peer_of(const struct facts *facts, struct peer *peer_out);
  * be found. Slices point into the facts. */
 void culprit_find(const struct facts *facts, const char *const *relays, size_t relay_count,
 		  struct culprit *culprit_out);
+/* The chain from the trust boundary down. steps[i] is for hop *first_out + i, the last
+ * one for the party below the lowest hop; CULPRIT_STEPS_MAX places are needed.
+ * Returns how many; at least one. */
+enum { CULPRIT_STEPS_MAX = FACTS_HOPS_MAX + 1 };
+size_t culprit_walk(const struct facts *facts, const char *const *relays, size_t relay_count,
+		    struct culprit_step *steps, size_t *first_out);
+/* Is the receiver believed, and did it write down an address? */
+bool culprit_is_believed(const struct handover *from);
+/* The culprit that this step is. */
+void culprit_of_step(const struct facts *facts, const struct culprit_step *step,
+		     struct culprit *culprit_out);
 /* Do both names belong to one organisation? Asks the public suffix list only when
  * they share their last two labels, so it is cheap to ask in vain. */
 bool culprit_is_same_org(struct slice a, struct slice b);

@@ -101,6 +101,7 @@ static const char *role_text(enum party_role role)
 	switch (role) {
 	case PARTY_GUILTY: return "makes the copies";
 	case PARTY_SUSPECT: return "is suspected of making copies";
+	case PARTY_FORWARDER: return "gives on one copy for each it gets, by its owner's wish";
 	case PARTY_ENTRY: break;
 	}
 	return "handed copies to us; what is behind it is not known";

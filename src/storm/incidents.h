@@ -10,30 +10,13 @@
 #ifndef QUELL_STORM_INCIDENTS_H
 #define QUELL_STORM_INCIDENTS_H
 
-#include "storm/culprit.h"
 #include "storm/instances.h"
+#include "storm/party.h"
 
 enum {
 	TRACK_INSTANCES = 8,     /* instances of one content whose breakers are watched */
-	TRACK_WITNESSES = 4,     /* peers through which a party's copies came */
 	TRACK_RCPTS_EXACT = 64,
 	TRACK_SKETCH_BITS = 8192,
-};
-
-struct witness {
-	uint64_t peer;      /* hash of its address */
-	uint32_t copies;
-	double credibility; /* the best seen */
-};
-
-/* What stands behind struct party. */
-struct party_track {
-	struct fuse fuse;   /* only its clock: the period */
-	struct witness witnesses[TRACK_WITNESSES];
-	double boost;       /* logits from decisive marks, given once */
-	unsigned fan;       /* most surplus recipients in one mail */
-	bool is_reinjector; /* marks of its own, or fan >= 3 */
-	unsigned evidence_kinds; /* bits of what has been said already */
 };
 
 struct track {

@@ -6,8 +6,7 @@
  * culprit that was found in the copy is a suspect, and guilty when its address is
  * attested, two copies (or one with a connector's agreeing marks) blame it, it is
  * known to make copies (marks, or three recipients from one mail), and the
- * confidence is .90 or more: logit(.05) + for each peer ln(c/(1-c)) (1 + log2 n),
- * so that many copies through one relay are one witness (algorithms.md 2.2).
+ * confidence (storm/party.h) is .90 or more.
  */
 #ifndef QUELL_STORM_PARTIES_H
 #define QUELL_STORM_PARTIES_H
@@ -24,8 +23,5 @@ struct sighting {
 };
 
 void parties_note(struct track *track, const struct sighting *sighting);
-/* What can be had back of a party that the store remembers: it keeps its role
- * until new copies say more. */
-void party_track_restore(struct party_track *t, const struct party *party);
 
 #endif

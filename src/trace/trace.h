@@ -122,6 +122,8 @@ struct trace_incident {
 struct trace_setup {
 	const char *const *relays;   /* hosts whose Received lines are believed (.95) */
 	size_t relay_count;
+	const char *const *our_hosts;/* never blamed; the same as in facts_setup */
+	size_t our_host_count;
 };
 
 struct trace;
