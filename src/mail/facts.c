@@ -78,7 +78,8 @@ static void facts_begin_body(struct facts_builder *b)
 {
 	struct facts *f = &b->facts;
 	b->is_body = true;
-	b->print = facts_alloc_print(b->arena);
+	if (!b->setup->is_glance)
+		b->print = facts_alloc_print(b->arena);
 	if (!b->print)
 		return;
 	print_begin(b->print, &f->from, &f->reply_to, f->subject, f->in_reply_to);
@@ -157,4 +158,10 @@ const struct facts *facts_end(struct facts_builder *b, const struct envelope *en
 	f->is_content_whole = b->mime && mime_is_whole(b->mime) && !b->header.is_out_of_memory &&
 			      !b->is_content_cut && !b->arena->is_over;
 	return f;
+}
+
+void facts_address_to(struct facts_builder *b, const struct slice *rcpts, size_t count)
+{
+	b->facts.envelope.rcpts = rcpts;
+	b->facts.envelope.rcpt_count = count;
 }

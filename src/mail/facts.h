@@ -180,6 +180,10 @@ struct facts_setup {
 	const struct ip_net *own_nets; /* own networks: inner passages, submissions */
 	size_t own_net_count;
 	struct slice authserv_id;    /* of our Authentication-Results; empty: none trusted */
+	/* A first look at a header alone: only the topmost Received line is read (the others
+	 * are counted), no signature, no body, no fingerprint. What is read is read as
+	 * always. */
+	bool is_glance;
 };
 
 struct facts_builder;
@@ -201,6 +205,10 @@ void facts_raw(struct facts_builder *b, struct slice chunk);
  * longer). Never NULL: what could not be read shows in is_content_whole. */
 const struct facts *facts_end(struct facts_builder *b, const struct envelope *envelope,
 			      int64_t time_ms);
+
+/* After facts_end: the recipients, where only the header tells them (a mailbox). They
+ * must live as long as the facts. */
+void facts_address_to(struct facts_builder *b, const struct slice *rcpts, size_t count);
 
 /* The registrable domain (public suffix list) of a host or domain, lower case;
  * for an unknown suffix the last two labels. Points into name's memory. */

@@ -126,6 +126,8 @@ static void field_received(struct facts_builder *b, struct slice value)
 {
 	struct facts *f = &b->facts;
 	f->hop_total++;
+	if (b->setup->is_glance && f->hop_count > 0)
+		return;
 	if (!builder_grow(b->arena, &b->hops, f->hop_count, &b->hop_cap, FACTS_HOPS_MAX,
 			  sizeof *b->hops))
 		return;
@@ -287,6 +289,7 @@ static void field_auth_results(struct facts_builder *b, struct slice value)
 enum field_flags {
 	FIELD_ONCE = 1,    /* the topmost counts */
 	FIELD_CONTENT = 2, /* in the fingerprint: must not be cut */
+	FIELD_DEEP = 4,    /* not needed at a glance */
 };
 
 static const struct field_row {
@@ -309,15 +312,16 @@ static const struct field_row {
 	ROW("Return-Path", field_return_path, FIELD_ONCE),
 	ROW("Content-Type", field_content_type, 0),
 	ROW("Content-Transfer-Encoding", field_content_encoding, 0),
-	ROW("DKIM-Signature", field_signature, 0),
-	ROW("DomainKey-Signature", field_signature, 0),
+	ROW("DKIM-Signature", field_signature, FIELD_DEEP),
+	ROW("DomainKey-Signature", field_signature, FIELD_DEEP),
 	ROW("Delivered-To", field_delivered_to, 0),
 	ROW("X-Original-To", field_delivered_to, 0),
+	ROW("Envelope-To", field_delivered_to, 0),
 	ROW("Resent-Message-ID", field_resent_message_id, FIELD_ONCE),
-	ROW("Thread-Index", field_thread_index, FIELD_ONCE),
-	ROW("X-OriginalArrivalTime", field_original_arrival, FIELD_ONCE),
-	ROW("X-Quell-Trace", field_stamp, 0),
-	ROW("Authentication-Results", field_auth_results, 0),
+	ROW("Thread-Index", field_thread_index, FIELD_ONCE | FIELD_DEEP),
+	ROW("X-OriginalArrivalTime", field_original_arrival, FIELD_ONCE | FIELD_DEEP),
+	ROW("X-Quell-Trace", field_stamp, FIELD_DEEP),
+	ROW("Authentication-Results", field_auth_results, FIELD_DEEP),
 	ROW("List-Id", field_list_id, FIELD_ONCE),
 	ROW("X-list", field_old_list_id, 0),
 	ROW("X-Mailing-List", field_old_list_id, 0),
@@ -340,6 +344,8 @@ void fields_take(struct facts_builder *b, struct slice name, struct slice value)
 		const struct field_row *row = &field_rows[i];
 		if (name.len != row->name.len || !slice_equal_nocase(name, row->name))
 			continue;
+		if (b->setup->is_glance && (row->flags & FIELD_DEEP))
+			return;
 		bool is_again = b->seen_rows >> i & 1;
 		b->seen_rows |= UINT64_C(1) << i;
 		if (is_again && (row->flags & FIELD_ONCE))

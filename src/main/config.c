@@ -95,6 +95,25 @@ const struct desk_command config_command = {
 	.fn = config_run,
 };
 
+static void config_lend(const struct settings *s, struct desk_settings *out)
+{
+	*out = (struct desk_settings){
+		.state = s->top.state,
+		.control_socket = s->is.control_socket,
+		.per_minute = s->release.per_minute,
+		.our_hosts = s->top.our_hosts.items,
+		.our_host_count = s->top.our_hosts.count,
+		.own_nets = s->is.own_nets,
+		.own_net_count = s->is.own_net_count,
+		.relays = s->top.relays.items,
+		.relay_count = s->top.relays.count,
+		.authserv_id = s->top.authserv_id,
+		.policy = &s->policy,
+		.is_guard = s->is.is_guard,
+		.has_confirmation = s->is.confirm != CONFIRM_NONE,
+	};
+}
+
 bool config_host_settings(void *ctx, const char *file, FILE *err, struct desk_settings *settings_out)
 {
 	struct config_host *host = ctx;
@@ -106,9 +125,7 @@ bool config_host_settings(void *ctx, const char *file, FILE *err, struct desk_se
 	if (!host->settings)
 		config_print_report(err, report);
 	else
-		*settings_out = (struct desk_settings){ .state = host->settings->top.state,
-							.control_socket = host->settings->is.control_socket,
-							.per_minute = host->settings->release.per_minute };
+		config_lend(host->settings, settings_out);
 	mem_free(report);
 	return host->settings != NULL;
 }

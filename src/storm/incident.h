@@ -83,6 +83,15 @@ struct incident {
 void incident_id(enum storm_class cls, const uint8_t content_public[DIGEST_BYTES],
 		 char out[INCIDENT_ID_BYTES]);
 
+/* From and Subject of the first mail that is told, and the Message-ID of each. */
+void incident_describe(struct incident *incident, const struct facts *facts);
+void incident_add_message_id(struct incident *incident, struct slice id);
+
+/* What takes the content's place in the id of a storm of many contents: the thread's
+ * root (reply-all), both addresses in order (ping-pong), the address that the bounces go
+ * to. b may be empty. */
+void incident_topic(enum storm_class cls, struct slice a, struct slice b, uint8_t out[DIGEST_BYTES]);
+
 /* The whole incident in words for a person, lines of at most 78 columns, every
  * hostile byte made harmless: what, when, how many, who, how sure, what Quell did. */
 bool incident_explain(const struct incident *incident, struct buf *out);

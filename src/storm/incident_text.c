@@ -33,6 +33,16 @@ void incident_id(enum storm_class cls, const uint8_t content_public[DIGEST_BYTES
 	out[13] = '\0';
 }
 
+void incident_topic(enum storm_class cls, struct slice a, struct slice b, uint8_t out[DIGEST_BYTES])
+{
+	struct digest d;
+	digest_init(&d, NULL, DIGEST_BYTES);
+	digest_add_field(&d, slice_from_str(storm_class_name(cls)));
+	digest_add_field(&d, a);
+	digest_add_field(&d, b);
+	digest_end(&d, out);
+}
+
 /* Adds text, folded between words; lines after the first are indented. */
 static void add_folded(struct buf *out, size_t indent, const char *text)
 {

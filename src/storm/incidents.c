@@ -117,31 +117,32 @@ static void copy_text(char out[INCIDENT_TEXT_BYTES], struct slice s)
 	out[n] = '\0';
 }
 
-void track_describe(struct track *track, const struct facts *facts)
+void incident_describe(struct incident *inc, const struct facts *facts)
 {
-	if (track->pub.from[0] == '\0') {
+	if (inc->from[0] == '\0') {
 		size_t n = facts->from.local.len < 63 ? facts->from.local.len : 63;
 		char from[INCIDENT_TEXT_BYTES];
 		memcpy(from, n ? facts->from.local.ptr : "", n);
 		from[n++] = '@';
 		size_t m = facts->from.domain.len < 63 ? facts->from.domain.len : 63;
 		memcpy(from + n, m ? facts->from.domain.ptr : "", m);
-		copy_text(track->pub.from, slice_make(from, n + m));
+		copy_text(inc->from, slice_make(from, n + m));
 	}
-	if (track->pub.subject[0] == '\0')
-		copy_text(track->pub.subject, facts->subject);
+	if (inc->subject[0] == '\0')
+		copy_text(inc->subject, facts->subject);
+	incident_add_message_id(inc, facts->message_id);
 }
 
-void track_add_message_id(struct track *track, struct slice id)
+void incident_add_message_id(struct incident *inc, struct slice id)
 {
 	char text[INCIDENT_TEXT_BYTES];
-	if (id.len == 0 || track->pub.message_id_count == INCIDENT_IDS_MAX)
+	if (id.len == 0 || inc->message_id_count == INCIDENT_IDS_MAX)
 		return;
 	copy_text(text, id);
-	for (unsigned i = 0; i < track->pub.message_id_count; i++)
-		if (strcmp(track->pub.message_ids[i], text) == 0)
+	for (unsigned i = 0; i < inc->message_id_count; i++)
+		if (strcmp(inc->message_ids[i], text) == 0)
 			return;
-	memcpy(track->pub.message_ids[track->pub.message_id_count++], text, sizeof text);
+	memcpy(inc->message_ids[inc->message_id_count++], text, sizeof text);
 }
 
 /* Linear counting: m bits, z still clear, about -m ln(z/m) distinct ones. */

@@ -51,9 +51,6 @@ struct track *incidents_find_id(const struct incidents *t, const char *id);
 struct track *incidents_get(struct incidents *t, enum storm_class cls,
 			    const uint8_t content_public[DIGEST_BYTES], int64_t now_ms);
 
-/* From, Subject and the like, from the first mail that is told. */
-void track_describe(struct track *track, const struct facts *facts);
-void track_add_message_id(struct track *track, struct slice id);
 void track_add_rcpt(struct track *track, uint32_t rcpt_hash);
 void track_add_instance(struct track *track, const uint8_t key[DIGEST_SHORT_BYTES]);
 

@@ -244,8 +244,7 @@ static void tally(struct judge *j)
 	enum breaker before = inc->state;
 	bool is_begun = inc->pairs == 0;
 	tally_counts(j, inc);
-	track_describe(track, j->facts);
-	track_add_message_id(track, j->facts->message_id);
+	incident_describe(inc, j->facts);
 	if (j->inst)
 		track_add_instance(track, j->key);
 	for (size_t i = 0; i < j->rcpt_count; i++) {

@@ -10,7 +10,6 @@
  */
 #include "trace/inner.h"
 
-#include "base/mem.h"
 
 #include <stdio.h>
 
@@ -195,15 +194,9 @@ static void loop_picture(const struct trace_setup *setup, const struct loop *loo
 
 static void loop_head(const struct loop *loop, struct trace_incident *out)
 {
-	struct track *track = mem_alloc(sizeof *track);
 	const struct facts *f = loop->facts;
-	if (!track)
-		return;
-	track_describe(track, f);
-	track_add_message_id(track, f->message_id);
-	out->incident = track->pub;
-	mem_free(track);
 	struct incident *inc = &out->incident;
+	incident_describe(inc, f);
 	inc->cls = STORM_LOOP;
 	memcpy(inc->content_public, f->content_public, DIGEST_BYTES);
 	incident_id(STORM_LOOP, f->content_public, inc->id);

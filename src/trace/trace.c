@@ -187,8 +187,7 @@ static void copy_count(struct trace *trace, const struct facts *f, enum tier tie
 		inc->first_ms = inc->first_ms && inc->first_ms < f->time_ms ? inc->first_ms : f->time_ms;
 		inc->last_ms = inc->last_ms > f->time_ms ? inc->last_ms : f->time_ms;
 	}
-	track_describe(&trace->track, f);
-	track_add_message_id(&trace->track, f->message_id);
+	incident_describe(inc, f);
 	track_add_rcpt(&trace->track, rcpt);
 }
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * patterns: storms of many contents, told from the records of an index (algorithms.md
+ * 1.5, classes 3 to 5): everybody answers to all, two machines answer each other,
+ * bounces pour in on one address. They name nobody: what they say is that it happened,
+ * when, how much and between whom. Private to this room.
+ */
+#ifndef QUELL_FLOW_PATTERNS_H
+#define QUELL_FLOW_PATTERNS_H
+
+#include "flow/index.h"
+
+/* A storm: records of order[from] to order[from + count - 1], in time. */
+struct pattern {
+	enum storm_class cls;
+	const uint32_t *order;
+	uint32_t count;
+	uint32_t authors;        /* distinct, reply-all */
+	uint32_t alternations;   /* ping-pong */
+	int64_t worst_ms;        /* start of the busiest hour (half hour: reply-all) */
+	uint32_t worst_count;    /* mails in it */
+};
+
+/* order: room for every record's number. Calls found for each storm; order is only
+ * valid within the call. */
+void patterns_find(struct index *index, uint32_t *order,
+		   void (*found)(void *ctx, const struct pattern *pattern), void *ctx);
+
+#endif
