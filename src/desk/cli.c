@@ -29,9 +29,13 @@ static const struct desk_command commands[] = {
 	  "quell-held(1)", DESK_JSON | DESK_RATE, 1, 1, desk_release },
 	{ "explain", "ID [--json]", "say why Quell did what it did with a mail", "quell-explain(1)", DESK_JSON, 1,
 	  1, desk_explain },
-	{ "config", "", "", "", 0, 0, 0, NULL }, /* stands in main: see find_command */
-	{ "trace", "[--json] PATH...", "name the servers behind a storm, from mailboxes", "", 0, 0, 0, NULL },
-	{ "replay", "[--json] PATH...", "say what Quell would have done with old mail", "", 0, 0, 0, NULL },
+	{ "trace", "[--json] [--html F] [--svg F] [--dot F] [--our HOST]... [--relay HOST]... PATH...",
+	  "name the servers behind a storm, from mailboxes", "quell-trace(1)",
+	  DESK_JSON | DESK_REPORTS | DESK_HOSTS, 1, SIZE_MAX, desk_trace },
+	{ "replay", "[--json] [--policy FILE] [--our HOST]... [--relay HOST]... PATH...",
+	  "say what Quell would have done with old mail", "quell-replay(1)",
+	  DESK_JSON | DESK_POLICY | DESK_HOSTS, 1, SIZE_MAX, desk_replay },
+	{ "config", "", "", "", 0, 0, 0, NULL }, /* stands in main: see command_at */
 	{ "watch", "[--json] [--once] LOG...", "follow mail logs", "", 0, 0, 0, NULL },
 	{ "fetch", "[--once] [ACCOUNT...]", "collect mail by POP3, safely", "", 0, 0, 0, NULL },
 	{ "audit", "[--json] [TARGET...]", "check mail servers for what makes storms", "", 0, 0, 0, NULL },
@@ -42,13 +46,31 @@ static const struct desk_command commands[] = {
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
-enum { OPTION_JSON = 256, OPTION_RATE, OPTION_MANUAL, OPTION_LIMIT };
+enum { OPTION_JSON = 256, OPTION_RATE, OPTION_MANUAL, OPTION_LIMIT, OPTION_TEXTS };
+
+/* Options whose value is a text and needs no reading: the n-th is OPTION_TEXTS + n. */
+static const struct option_text {
+	const char *name;
+	unsigned option;
+	size_t at;          /* of a const char * or a struct desk_list in struct desk_args */
+	bool is_list;
+} option_texts[] = {
+	{ "html", DESK_REPORTS, offsetof(struct desk_args, html), false },
+	{ "svg", DESK_REPORTS, offsetof(struct desk_args, svg), false },
+	{ "dot", DESK_REPORTS, offsetof(struct desk_args, dot), false },
+	{ "policy", DESK_POLICY, offsetof(struct desk_args, policy), false },
+	{ "our", DESK_HOSTS, offsetof(struct desk_args, our), true },
+	{ "relay", DESK_HOSTS, offsetof(struct desk_args, relays), true },
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },      { "json", no_argument, NULL, OPTION_JSON },
 	{ "rate", required_argument, NULL, OPTION_RATE }, { "man", no_argument, NULL, OPTION_MANUAL },
-	{ "limit", required_argument, NULL, OPTION_LIMIT }, { NULL, 0, NULL, 0 },
+	{ "limit", required_argument, NULL, OPTION_LIMIT }, { "html", required_argument, NULL, OPTION_TEXTS },
+	{ "svg", required_argument, NULL, OPTION_TEXTS + 1 }, { "dot", required_argument, NULL, OPTION_TEXTS + 2 },
+	{ "policy", required_argument, NULL, OPTION_TEXTS + 3 }, { "our", required_argument, NULL, OPTION_TEXTS + 4 },
+	{ "relay", required_argument, NULL, OPTION_TEXTS + 5 }, { NULL, 0, NULL, 0 },
 };
 
 static const struct {
@@ -58,6 +80,12 @@ static const struct {
 	{ DESK_JSON, "--json", "one JSON object on standard output, nothing else" },
 	{ DESK_LIMIT, "--limit N", "only the newest N" },
 	{ DESK_RATE, "--rate N/min", "so many mails a minute; 0: as fast as the relay takes them" },
+	{ DESK_REPORTS, "--html F", "write a report with pictures to F; - is standard output" },
+	{ DESK_REPORTS, "--svg F", "write the pictures alone, one below the other" },
+	{ DESK_REPORTS, "--dot F", "write the graph for Graphviz" },
+	{ DESK_POLICY, "--policy FILE", "try the settings of FILE instead of the usual ones" },
+	{ DESK_HOSTS, "--our HOST", "HOST is ours: its Received lines are true; may be repeated" },
+	{ DESK_HOSTS, "--relay HOST", "HOST is a relay whose Received lines we believe; may be repeated" },
 	{ DESK_MANUAL, "--man", "with sample: the manual page quell.yaml(5), for scdoc" },
 };
 
@@ -103,6 +131,21 @@ void desk_say(struct desk *desk, const char *format, ...)
 	text_fold(&folded, slice_from_str(text), desk->columns, 0);
 	fputs(buf_str(&folded), desk->out);
 	buf_free(&folded);
+}
+
+void desk_wrap(struct desk *desk, size_t hang, const char *format, ...)
+{
+	char text[8 * 1024];
+	struct buf wrapped;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	buf_init(&wrapped, 256 * 1024);
+	bool is_narrow = desk->columns > 0 && desk->columns < 4 * hang;
+	text_wrap(&wrapped, slice_from_str(text), desk->columns, is_narrow ? 2 : hang);
+	fputs(buf_str(&wrapped), desk->out);
+	buf_free(&wrapped);
 }
 
 bool desk_settings(struct desk *desk, struct desk_settings *settings_out)
@@ -166,16 +209,47 @@ static bool parse_count(const char *text, const char *tail, uint64_t max, uint64
 	return slice_to_u64(s, value_out) && *value_out <= max;
 }
 
+/* Does the current command know it? */
+static bool has_option(const struct desk *desk, int option)
+{
+	static const unsigned needs[] = { DESK_JSON, DESK_RATE, DESK_MANUAL, DESK_LIMIT };
+	if (option < OPTION_JSON)
+		return false;
+	unsigned need = option < OPTION_TEXTS ? needs[option - OPTION_JSON]
+					      : option_texts[option - OPTION_TEXTS].option;
+	return desk->command->options & need;
+}
+
+static bool take_text(struct desk *desk, const struct option_text *row, struct desk_args *args)
+{
+	void *at = (char *)args + row->at;
+	struct desk_list *list = at;
+	bool is_full = row->is_list && list->count == DESK_LIST_MAX;
+	if (is_full || !optarg[0]) {
+		if (is_full)
+			desk_fail(desk, EXIT_USAGE, "too many --%s, %d at most", row->name, (int)DESK_LIST_MAX);
+		else
+			desk_fail(desk, EXIT_USAGE, "--%s needs a value that is not empty", row->name);
+		return false;
+	}
+	if (row->is_list)
+		list->items[list->count++] = optarg;
+	else
+		*(const char **)at = optarg;
+	return true;
+}
+
 /* An option of the current command. False after telling what is wrong. */
 static bool take_option(struct desk *desk, int option, struct desk_args *args)
 {
-	static const unsigned needs[] = { DESK_JSON, DESK_RATE, DESK_MANUAL, DESK_LIMIT };
 	uint64_t number = 0;
-	bool is_fine = option >= OPTION_JSON && (desk->command->options & needs[option - OPTION_JSON]);
+	bool is_fine = has_option(desk, option);
 	if (!is_fine)
 		desk_fail(desk, EXIT_USAGE, "it has no such option; see quell %s --help", desk->command->name);
 	if (!is_fine)
 		return false;
+	if (option >= OPTION_TEXTS)
+		return take_text(desk, &option_texts[option - OPTION_TEXTS], args);
 	if (option == OPTION_JSON)
 		args->want_json = true;
 	if (option == OPTION_MANUAL)

@@ -40,6 +40,17 @@ enum desk_option {
 	DESK_RATE = 1 << 1,    /* --rate N/min */
 	DESK_MANUAL = 1 << 2,  /* --man */
 	DESK_LIMIT = 1 << 3,   /* --limit N */
+	DESK_REPORTS = 1 << 4, /* --html F, --svg F, --dot F */
+	DESK_HOSTS = 1 << 5,   /* --our HOST, --relay HOST, again and again */
+	DESK_POLICY = 1 << 6,  /* --policy FILE */
+};
+
+enum { DESK_LIST_MAX = 64 };
+
+/* The values of an option that may be given more than once, in their order. */
+struct desk_list {
+	const char *items[DESK_LIST_MAX];
+	size_t count;
 };
 
 struct desk_args {
@@ -48,6 +59,9 @@ struct desk_args {
 	bool want_json, want_manual;
 	int64_t per_minute;    /* -1: not given; 0: as fast as it goes */
 	uint64_t limit;        /* 0: all */
+	const char *html, *svg, *dot; /* files to write; "-" is out; NULL: not wanted */
+	const char *policy;    /* a settings file to try; NULL: none */
+	struct desk_list our, relays; /* host names, beside those of the settings */
 };
 
 struct desk;
@@ -97,6 +111,8 @@ enum exit_status desk_fail(struct desk *desk, enum exit_status status, const cha
 	__attribute__((format(printf, 3, 4)));
 /* Text for people to out: made safe, folded to the terminal. */
 void desk_say(struct desk *desk, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same, no line wider than the terminal, further lines hanging by hang columns. */
+void desk_wrap(struct desk *desk, size_t hang, const char *format, ...) __attribute__((format(printf, 3, 4)));
 bool desk_settings(struct desk *desk, struct desk_settings *settings_out);
 
 /* Opens the store of the settings. EXIT_FINE with *reader_out NULL when there is
@@ -107,6 +123,6 @@ enum exit_status desk_open(struct desk *desk, struct store_reader **reader_out);
 enum desk_colour { DESK_PLAIN, DESK_BOLD };
 const char *desk_colour(const struct desk *desk, enum desk_colour colour);
 
-desk_fn desk_incidents, desk_incident, desk_held, desk_release, desk_explain;
+desk_fn desk_incidents, desk_incident, desk_held, desk_release, desk_explain, desk_trace, desk_replay;
 
 #endif

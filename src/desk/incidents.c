@@ -34,7 +34,7 @@ static json_t *counters_json(const uint64_t *values)
 
 static bool on_incident_json(void *ctx, const struct incident *incident)
 {
-	json_item(ctx, json_incident(incident));
+	json_item(ctx, json_incident(incident, NULL));
 	return true;
 }
 
@@ -188,7 +188,7 @@ static void incident_text(struct desk *desk, const struct incident *incident)
 
 static void incident_json(struct desk *desk, const struct incident *incident)
 {
-	json_t *o = json_incident(incident);
+	json_t *o = json_incident(incident, NULL);
 	json_object_set_new(o, "quell", json_word(desk->host->version));
 	json_dumpf(o, desk->out, JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	fputc('\n', desk->out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * json: an incident as DESIGN 5 describes it, and the stream around it.
- * What only the tracer can know (amplification, forwarders) is null or empty.
+ * json: an incident as DESIGN 5 describes it, and the stream around it. What only
+ * the tracer can know stands in json_trace.
  */
 #include "desk/json.h"
 
@@ -44,14 +44,14 @@ json_t *json_time(int64_t when_ms)
 	return when_ms ? json_string(clock_rfc3339(when_ms, text, sizeof text)) : json_null();
 }
 
-static void put(json_t *object, const char *name, json_t *value)
+void json_put(json_t *object, const char *name, json_t *value)
 {
 	json_object_set_new(object, name, value);
 }
 
-static void put_number(json_t *object, const char *name, uint64_t value)
+void json_put_number(json_t *object, const char *name, uint64_t value)
 {
-	put(object, name, json_integer((json_int_t)value));
+	json_put(object, name, json_integer((json_int_t)value));
 }
 
 /* The cure for the one product that the storm room can recognise. */
@@ -60,6 +60,8 @@ static const struct {
 } products[] = {
 	{ "SBS 2003", "KB835734" },
 	{ "SBS 2003", "KB886208" },
+	{ "Business Server 2003", "KB835734" },
+	{ "Business Server 2003", "KB886208" },
 };
 
 static json_t *party_advisories(const struct party *party)
@@ -72,7 +74,7 @@ static json_t *party_advisories(const struct party *party)
 	return list;
 }
 
-static json_t *party_json(const struct party *party)
+static json_t *party_json(const struct party *party, const struct trace_party *traced)
 {
 	char address[IP_TEXT_BYTES];
 	json_t *o = json_object(), *addresses = json_array(), *claims = json_array(), *evidence = json_array();
@@ -82,32 +84,36 @@ static json_t *party_json(const struct party *party)
 		json_array_append_new(claims, json_word(party->claims[i]));
 	for (unsigned i = 0; i < party->evidence_count && i < PARTY_EVIDENCE_MAX; i++)
 		json_array_append_new(evidence, json_word(party->evidence[i]));
-	put(o, "host", json_word(party->host));
-	put(o, "addresses", addresses);
-	put(o, "domain", json_word_or_null(party->domain));
-	put(o, "domain_is_claim", json_boolean(party->domain[0] && !culprit_is_same_org(
+	json_put(o, "host", json_word(party->host));
+	json_put(o, "addresses", addresses);
+	json_put(o, "domain", json_word_or_null(party->domain));
+	json_put(o, "domain_is_claim", json_boolean(party->domain[0] && !culprit_is_same_org(
 		slice_from_str(party->host), slice_from_str(party->domain))));
-	put(o, "claims", claims);
-	put(o, "confidence", json_real(party->confidence));
-	put_number(o, "blame", party->blame);
-	put(o, "amplification", json_null());
-	put(o, "period_s", party->period_ms > 0 ? json_real((double)party->period_ms / 1000) : json_null());
-	put(o, "product", json_word_or_null(party->product));
-	put(o, "advisories", party_advisories(party));
-	put_number(o, "copies", party->copies);
-	put_number(o, "surplus", party->surplus);
-	put(o, "first_seen", json_time(party->first_ms));
-	put(o, "last_seen", json_time(party->last_ms));
-	put(o, "evidence", evidence);
+	json_put(o, "claims", claims);
+	json_put(o, "confidence", json_real(party->confidence));
+	json_put_number(o, "blame", party->blame);
+	json_put(o, "amplification", json_null());
+	json_put(o, "period_s", party->period_ms > 0 ? json_real((double)party->period_ms / 1000) : json_null());
+	json_put(o, "product", json_word_or_null(party->product));
+	json_put(o, "advisories", party_advisories(party));
+	json_put_number(o, "copies", party->copies);
+	json_put_number(o, "surplus", party->surplus);
+	json_put(o, "first_seen", json_time(party->first_ms));
+	json_put(o, "last_seen", json_time(party->last_ms));
+	json_put(o, "evidence", evidence);
+	if (traced)
+		json_trace_party(o, traced);
 	return o;
 }
 
-static json_t *parties_json(const struct incident *incident, enum party_role role)
+static json_t *parties_json(const struct incident *incident, const struct trace_incident *trace,
+			    enum party_role role)
 {
 	json_t *list = json_array();
 	for (unsigned i = 0; i < incident->party_count && i < INCIDENT_PARTIES_MAX; i++)
 		if (incident->parties[i].role == role)
-			json_array_append_new(list, party_json(&incident->parties[i]));
+			json_array_append_new(list, party_json(&incident->parties[i],
+							       trace ? &trace->parties[i] : NULL));
 	return list;
 }
 
@@ -116,9 +122,9 @@ static json_t *message_json(const struct incident *incident)
 	json_t *o = json_object(), *ids = json_array();
 	for (unsigned i = 0; i < incident->message_id_count && i < INCIDENT_IDS_MAX; i++)
 		json_array_append_new(ids, json_word(incident->message_ids[i]));
-	put(o, "from", json_word(incident->from));
-	put(o, "subject", json_word(incident->subject));
-	put(o, "message_ids", ids);
+	json_put(o, "from", json_word(incident->from));
+	json_put(o, "subject", json_word(incident->subject));
+	json_put(o, "message_ids", ids);
 	return o;
 }
 
@@ -128,41 +134,64 @@ static json_t *innocent_json(const struct incident *incident)
 	if (!incident->from[0])
 		return list;
 	o = json_object();
-	put(o, "address", json_word(incident->from));
-	put(o, "why", json_string("visible sender; copies came from the servers above"));
+	json_put(o, "address", json_word(incident->from));
+	json_put(o, "why", json_string("visible sender; copies came from the servers above"));
 	json_array_append_new(list, o);
 	return list;
 }
 
-json_t *json_incident(const struct incident *incident)
+/* What the breaker let pass or withheld, and why. */
+static void put_deeds(json_t *o, const struct incident *incident)
+{
+	json_put_number(o, "passed", incident->passed);
+	json_put_number(o, "held", incident->held);
+	json_put_number(o, "suppressed", incident->suppressed);
+	json_put_number(o, "deferred", incident->deferred);
+	json_put(o, "reason", json_word(incident->opener));
+}
+
+static void put_story(json_t *o, const struct incident *incident)
 {
 	struct buf words;
-	json_t *o = json_object();
-	put(o, "id", json_word(incident->id));
-	put(o, "class", json_word(storm_class_name(incident->cls)));
-	put(o, "state", json_word(breaker_name(incident->state)));
-	put(o, "first_seen", json_time(incident->first_ms));
-	put(o, "last_seen", json_time(incident->last_ms));
-	put(o, "opened", json_time(incident->opened_ms));
-	put(o, "closed", json_time(incident->closed_ms));
-	put_number(o, "copies", incident->copies);
-	put_number(o, "surplus", incident->surplus);
-	put_number(o, "recipients", incident->recipients);
-	put_number(o, "passed", incident->passed);
-	put_number(o, "held", incident->held);
-	put_number(o, "suppressed", incident->suppressed);
-	put_number(o, "deferred", incident->deferred);
-	put(o, "reason", json_word(incident->opener));
-	put(o, "message", message_json(incident));
-	put(o, "guilty", parties_json(incident, PARTY_GUILTY));
-	put(o, "suspects", parties_json(incident, PARTY_SUSPECT));
-	put(o, "entries", parties_json(incident, PARTY_ENTRY));
-	put(o, "forwarders", json_array());
-	put(o, "innocent", innocent_json(incident));
 	buf_init(&words, JSON_TEXT_BYTES_MAX);
 	if (incident_explain(incident, &words))
-		put(o, "text", json_text(buf_slice(&words)));
+		json_put(o, "text", json_text(buf_slice(&words)));
 	buf_free(&words);
+}
+
+static void put_head(json_t *o, const struct incident *incident, bool has_breaker)
+{
+	json_put(o, "id", json_word(incident->id));
+	json_put(o, "class", json_word(storm_class_name(incident->cls)));
+	if (has_breaker)
+		json_put(o, "state", json_word(breaker_name(incident->state)));
+	json_put(o, "first_seen", json_time(incident->first_ms));
+	json_put(o, "last_seen", json_time(incident->last_ms));
+	if (has_breaker) {
+		json_put(o, "opened", json_time(incident->opened_ms));
+		json_put(o, "closed", json_time(incident->closed_ms));
+	}
+	json_put_number(o, "copies", incident->copies);
+	json_put_number(o, "surplus", incident->surplus);
+	json_put_number(o, "recipients", incident->recipients);
+}
+
+json_t *json_incident(const struct incident *incident, const struct trace_incident *trace)
+{
+	json_t *o = json_object();
+	put_head(o, incident, trace == NULL);
+	if (!trace)
+		put_deeds(o, incident);
+	json_put(o, "message", message_json(incident));
+	json_put(o, "guilty", parties_json(incident, trace, PARTY_GUILTY));
+	json_put(o, "suspects", parties_json(incident, trace, PARTY_SUSPECT));
+	json_put(o, "entries", parties_json(incident, trace, PARTY_ENTRY));
+	json_put(o, "forwarders", parties_json(incident, trace, PARTY_FORWARDER));
+	json_put(o, "innocent", innocent_json(incident));
+	if (trace)
+		json_trace_members(o, trace);
+	else
+		put_story(o, incident);
 	return o;
 }
 

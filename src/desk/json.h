@@ -12,6 +12,7 @@
 
 #include "base/slice.h"
 #include "storm/incident.h"
+#include "trace/trace.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -24,8 +25,18 @@ json_t *json_word_or_null(const char *str);
 /* RFC 3339 in UTC; null for 0. */
 json_t *json_time(int64_t when_ms);
 
-/* {"id": ..., "class": ..., ...}, a new reference (NULL without memory). */
-json_t *json_incident(const struct incident *incident);
+/* {"id": ..., "class": ..., ...}, a new reference (NULL without memory). trace: what
+ * the tracer knows of it, NULL when it did not look; incident is then its own. With it
+ * comes what only a trace knows, without it what only the daemon does (the state of
+ * the breaker, what was withheld). */
+json_t *json_incident(const struct incident *incident, const struct trace_incident *trace);
+/* Adds the graph, the copies over time and the rest to the incident's object. */
+void json_trace_members(json_t *object, const struct trace_incident *trace);
+/* What the tracer knows of one party, into its object. */
+void json_trace_party(json_t *object, const struct trace_party *party);
+/* Sets a member; takes over value. Names are our own. */
+void json_put(json_t *object, const char *name, json_t *value);
+void json_put_number(json_t *object, const char *name, uint64_t value);
 
 /* One object in one line at a time: `{"quell": VERSION`, members, lists, `}`. */
 struct json_stream {

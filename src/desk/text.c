@@ -72,6 +72,16 @@ bool text_safe(struct buf *out, struct slice s)
 	return !out->is_over;
 }
 
+const char *text_safe_str(const char *text, char out[TEXT_SAFE_BYTES])
+{
+	struct buf safe;
+	buf_init(&safe, 64 * 1024);
+	text_safe(&safe, slice_from_str(text));
+	snprintf(out, TEXT_SAFE_BYTES, "%s", buf_str(&safe));
+	buf_free(&safe);
+	return out;
+}
+
 static size_t text_width(int32_t code)
 {
 	int width = code < 0x80 ? 1 : wcwidth((wchar_t)code);
@@ -111,8 +121,61 @@ static void text_blanks(struct buf *out, size_t count)
 		buf_add_byte(out, ' ');
 }
 
-/* A word longer than a line stands on a line of its own and is not cut. */
-static void text_fold_line(struct buf *out, struct slice line, size_t columns, size_t hang)
+struct fold {
+	struct buf *out;
+	size_t columns, indent, used; /* indent: from the second line on */
+	bool is_begun, may_break;
+};
+
+static void fold_line(struct fold *f)
+{
+	buf_add_byte(f->out, '\n');
+	text_blanks(f->out, f->indent);
+	f->used = f->indent;
+	f->is_begun = false;
+}
+
+static void fold_add(struct fold *f, struct slice piece, size_t width)
+{
+	if (f->is_begun)
+		buf_add_byte(f->out, ' ');
+	buf_add(f->out, piece);
+	f->used += width + (f->is_begun ? 1 : 0);
+	f->is_begun = true;
+}
+
+/* How much of word fits into columns; at least one character. */
+static size_t fold_fit(struct slice word, size_t columns)
+{
+	size_t pos = 0, used = 0;
+	while (pos < word.len) {
+		size_t next = pos;
+		used += text_width(text_next(word, &next));
+		if (used > columns && pos > 0)
+			break;
+		pos = next;
+	}
+	return pos;
+}
+
+static void fold_word(struct fold *f, struct slice word)
+{
+	size_t width = text_columns(word);
+	if (f->is_begun && f->used + 1 + width > f->columns)
+		fold_line(f);
+	while (f->may_break && f->used + width > f->columns) {
+		size_t fit = fold_fit(word, f->columns > f->used ? f->columns - f->used : 1);
+		if (fit == word.len)
+			break;
+		fold_add(f, slice_first(word, fit), 0);
+		fold_line(f);
+		word = slice_from(word, fit);
+		width = text_columns(word);
+	}
+	fold_add(f, word, width);
+}
+
+static void text_fold_line(struct buf *out, struct slice line, size_t columns, size_t hang, bool may_break)
 {
 	size_t indent = 0;
 	while (indent < line.len && line.ptr[indent] == ' ')
@@ -122,28 +185,16 @@ static void text_fold_line(struct buf *out, struct slice line, size_t columns, s
 		buf_add_byte(out, '\n');
 		return;
 	}
-	size_t used = indent;
-	bool is_begun = false;
+	struct fold f = { .out = out, .columns = columns, .indent = indent + hang, .used = indent,
+			  .may_break = may_break };
 	struct slice rest = slice_from(line, indent), word;
 	text_blanks(out, indent);
-	while (slice_next(&rest, ' ', &word)) {
-		size_t width = text_columns(word);
-		if (is_begun && used + 1 + width > columns) {
-			buf_add_byte(out, '\n');
-			text_blanks(out, indent + hang);
-			used = indent + hang;
-		} else if (is_begun) {
-			buf_add_byte(out, ' ');
-			used++;
-		}
-		buf_add(out, word);
-		used += width;
-		is_begun = true;
-	}
+	while (slice_next(&rest, ' ', &word))
+		fold_word(&f, word);
 	buf_add_byte(out, '\n');
 }
 
-void text_fold(struct buf *out, struct slice lines, size_t columns, size_t hang)
+static void text_fold_all(struct buf *out, struct slice lines, size_t columns, size_t hang, bool may_break)
 {
 	struct slice line;
 	struct buf safe;
@@ -151,9 +202,20 @@ void text_fold(struct buf *out, struct slice lines, size_t columns, size_t hang)
 	while (slice_next(&lines, '\n', &line)) {
 		buf_reset(&safe);
 		text_safe(&safe, line);
-		text_fold_line(out, buf_slice(&safe), columns, hang);
+		text_fold_line(out, buf_slice(&safe), columns, hang, may_break);
 	}
 	buf_free(&safe);
+}
+
+/* A word longer than a line stands on a line of its own and is not cut. */
+void text_fold(struct buf *out, struct slice lines, size_t columns, size_t hang)
+{
+	text_fold_all(out, lines, columns, hang, false);
+}
+
+void text_wrap(struct buf *out, struct slice lines, size_t columns, size_t hang)
+{
+	text_fold_all(out, lines, columns, hang, true);
 }
 
 const char *text_number(uint64_t value, char out[TEXT_NUMBER_BYTES])

@@ -18,6 +18,10 @@
 /* Adds s, harmless and on one line. False when out is over. */
 bool text_safe(struct buf *out, struct slice s);
 
+/* The same for a string, into out, cut at its end. Returns out. */
+enum { TEXT_SAFE_BYTES = 2048 };
+const char *text_safe_str(const char *text, char out[TEXT_SAFE_BYTES]);
+
 /* One character of s at *pos: its code point, or -1 for a byte that is no UTF-8
  * (*pos then moves by one). Needs *pos < s.len. */
 int32_t text_next(struct slice s, size_t *pos);
@@ -32,6 +36,9 @@ void text_cut(struct buf *out, struct slice s, size_t columns);
 /* Several lines, each made safe and broken at blanks to fit columns (0: never
  * broken), with the indentation of its line and hang more from the second on. */
 void text_fold(struct buf *out, struct slice lines, size_t columns, size_t hang);
+
+/* The same, but a word longer than a line is broken, so that no line is wider. */
+void text_wrap(struct buf *out, struct slice lines, size_t columns, size_t hang);
 
 /* 1234567 as "1,234,567". Returns out. */
 enum { TEXT_NUMBER_BYTES = 32 };

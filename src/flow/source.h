@@ -46,7 +46,7 @@ struct source {
 	/* As given, or folder/name below it; "-" for standard input. Lives as long as ctx. */
 	const char *(*file_name)(void *ctx, uint32_t file);
 	/* Who gets the mail of this file when its header does not say: "anna" for
-	 * /var/mail/anna, /home/anna/Maildir; never NULL. */
+	 * /var/mail/anna and anna/Maildir; never NULL. */
 	const char *(*mailbox_name)(void *ctx, uint32_t file);
 	/* Bytes looked over so far and in all (0: not known yet), for a progress bar. */
 	void (*progress)(void *ctx, uint64_t *done_out, uint64_t *all_out);

@@ -25,36 +25,33 @@ struct mail {
 static struct mail mails[MAILS_MAX];
 static size_t mail_count;
 
-struct joiner {
-	char *text;
-	size_t len, cap;
-};
-
-static void on_begin(void *user, struct slice from_line, uint64_t offset)
+static void on_bytes(void *ctx, struct slice bytes)
 {
-	(void)from_line;
-	(void)offset;
-	*(struct joiner *)user = (struct joiner){ NULL, 0, 0 };
+	struct slice *mail = ctx;
+	memcpy((char *)(uintptr_t)mail->ptr + mail->len, bytes.ptr, bytes.len);
+	mail->len += bytes.len;
 }
 
-static void on_bytes(void *user, struct slice bytes)
+static void take_mail(struct slice quoted)
 {
-	struct joiner *j = user;
-	if (j->len + bytes.len > j->cap) {
-		j->cap = 2 * (j->len + bytes.len);
-		j->text = mem_resize(j->text, j->cap);
-		assert_non_null(j->text);
-	}
-	if (bytes.len > 0)
-		memcpy(j->text + j->len, bytes.ptr, bytes.len);
-	j->len += bytes.len;
-}
-
-static void on_end(void *user)
-{
-	const struct joiner *j = user;
+	struct mbox_unquote u = { 0 };
+	struct slice mail = { mem_alloc(quoted.len), 0 };
+	assert_non_null(mail.ptr);
+	mbox_unquote_feed(&u, quoted, on_bytes, &mail);
+	mbox_unquote_end(&u, on_bytes, &mail);
 	assert_true(mail_count < MAILS_MAX);
-	mails[mail_count++].text = slice_make(j->text, j->len);
+	mails[mail_count++].text = mail;
+}
+
+static void take_mbox(struct slice file)
+{
+	struct mbox_text t = { file, true, true };
+	struct mbox_cut cut, next;
+	size_t pos = 0;
+	for (bool has = mbox_find(&t, &pos, &cut); has; cut = next) {
+		has = mbox_find(&t, &pos, &next);
+		take_mail(slice_between(file, cut.next, next.mail_end));
+	}
 }
 
 static int take_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -69,12 +66,7 @@ static int take_file(const char *path, const struct stat *st, int type, struct F
 		return 0;
 	struct slice file = scene_file(path, "");
 	if (slice_ends_nocase(slice_from_str(path), SLICE(".mbox"))) {
-		struct joiner joiner;
-		struct mbox_hooks hooks = { on_begin, on_bytes, on_end, &joiner };
-		struct mbox box;
-		mbox_begin(&box, MBOX_RD, &hooks);
-		mbox_feed(&box, file);
-		mbox_end(&box);
+		take_mbox(file);
 		mem_free((void *)(uintptr_t)file.ptr);
 	} else if (file.ptr) {
 		assert_true(mail_count < MAILS_MAX);

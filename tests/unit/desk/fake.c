@@ -4,6 +4,8 @@
  */
 #include "fake.h"
 
+#include "fake_flow.h"
+
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -20,6 +22,7 @@ int fake_setup(void **state)
 	char path[96];
 	(void)state;
 	fake_store = (struct fake_store){ .incident_count = 0 };
+	fake_flow = (struct fake_flow){ .found = "" };
 	snprintf(folder, sizeof folder, "/tmp/quell-desk-XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
@@ -135,12 +138,13 @@ static bool fake_host_settings(void *ctx, const char *file, FILE *err, struct de
 
 struct fake_run fake_run(size_t columns, bool want_colour, const char *words)
 {
-	static const struct desk_host host = { .version = "9.9.9", .settings = fake_host_settings };
+	struct desk_host host = { .version = "9.9.9", .settings = fake_host_settings };
 	struct fake_run run = { .status = EXIT_FINE };
-	char *argv[16] = { "quell" }, copy[512], *at = copy;
+	char *argv[256] = { "quell" }, copy[4096], *at = copy;
 	int argc = 1;
 	snprintf(copy, sizeof copy, "%s", words);
-	for (char *word; (word = strsep(&at, " ")) && argc < 15;)
+	fake_flow_host(&host);
+	for (char *word; (word = strsep(&at, " ")) && argc < 255;)
 		if (*word)
 			argv[argc++] = word;
 	struct desk desk = { .host = &host, .columns = columns, .want_colour = want_colour };

@@ -240,43 +240,38 @@ static void oracle_mail(struct slice mail)
 			is_known ? " (known)" : "", difference);
 }
 
-static GByteArray *oracle_pending;
-
-static void oracle_on_begin(void *user, struct slice from_line, uint64_t offset)
+static void oracle_append(void *ctx, struct slice bytes)
 {
-	(void)user;
-	(void)from_line;
-	oracle.offset = offset;
-	g_byte_array_set_size(oracle_pending, 0);
+	g_byte_array_append(ctx, (const guint8 *)bytes.ptr, (guint)bytes.len);
 }
 
-static void oracle_on_bytes(void *user, struct slice bytes)
+static void oracle_mbox(struct slice file)
 {
-	(void)user;
-	g_byte_array_append(oracle_pending, (const guint8 *)bytes.ptr, (guint)bytes.len);
-}
-
-static void oracle_on_end(void *user)
-{
-	(void)user;
-	oracle_mail(slice_make(oracle_pending->data, oracle_pending->len));
+	struct mbox_text t = { file, true, true };
+	struct mbox_cut cut, next;
+	GByteArray *mail = g_byte_array_new();
+	size_t pos = 0;
+	for (bool has = mbox_find(&t, &pos, &cut); has; cut = next) {
+		struct mbox_unquote u = { 0 };
+		has = mbox_find(&t, &pos, &next);
+		oracle.offset = cut.separator;
+		g_byte_array_set_size(mail, 0);
+		mbox_unquote_feed(&u, slice_between(file, cut.next, next.mail_end), oracle_append, mail);
+		mbox_unquote_end(&u, oracle_append, mail);
+		oracle_mail(slice_make(mail->data, mail->len));
+	}
+	g_byte_array_free(mail, TRUE);
 }
 
 static void oracle_file(const char *path)
 {
-	struct mbox_hooks hooks = { oracle_on_begin, oracle_on_bytes, oracle_on_end, NULL };
-	struct mbox m;
 	struct slice file = reader_file(path, "");
 	oracle.path = path;
 	oracle.offset = 0;
 	if (file.len == 0) {
 		/* nothing to read */
 	} else if (slice_ends_nocase(slice_from_str(path), SLICE(".mbox"))) {
-		oracle_pending = g_byte_array_new();
-		mbox_begin(&m, MBOX_RD, &hooks);
-		mbox_feed(&m, file);
-		mbox_end(&m);
-		g_byte_array_free(oracle_pending, TRUE);
+		oracle_mbox(file);
 	} else {
 		oracle_mail(file);
 	}
