@@ -154,6 +154,7 @@ void culprit_of_step(const struct facts *facts, const struct culprit_step *step,
 		.hop_host = step->hop_host,
 		.credibility = step->from.trust,
 		.is_pickup = step->is_pickup,
+		.hop_ms = step->hop_ms,
 	};
 	settle_names(facts, &step->from, culprit_out);
 }
@@ -180,15 +181,16 @@ static void step_judge(const struct facts *facts, const struct hop *hop, struct 
 {
 	const struct handover *from = &step->from;
 	bool is_connector = is_connector_host(facts, from->name) || is_connector_host(facts, from->helo);
+	bool is_fetch = hop && is_fetch_hop(facts, hop);
 	step->hop_host = from->helo;
 	if (!culprit_is_believed(from))
 		return;
-	if (is_connector || (hop && is_fetch_hop(facts, hop))) {
+	if (is_connector || is_fetch) {
 		step->kind = CULPRIT_FETCH;
-		step->hop_host = hop && !is_connector ? hop->by : from->helo;
+		step->hop_host = is_fetch ? hop->by : from->helo;
 		step->is_pickup = hop && hop->kind != HOP_SMTP;
-	} else if (is_audience_host(facts, from->name) ||
-		   (from->name.len == 0 && is_audience_host(facts, from->helo))) {
+		step->hop_ms = step->is_pickup ? hop->time_ms : 0;
+	} else if (is_audience_host(facts, from->name) || is_audience_host(facts, from->helo)) {
 		step->kind = CULPRIT_AUDIENCE;
 	}
 }

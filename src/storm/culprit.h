@@ -36,6 +36,7 @@ struct culprit {
 	double credibility;        /* of the attesting receiver, 0..1 */
 	bool is_decisive;          /* connector prefix and pickup or minted id, agreeing */
 	bool is_pickup;            /* it left a pickup or POP3 line */
+	int64_t hop_ms;            /* time of that line, by its own clock; 0: none */
 };
 
 /* Who handed the mail to the writer of a Received line, as that line says. */
@@ -53,6 +54,7 @@ struct culprit_step {
 	enum culprit_kind kind;  /* CULPRIT_NONE also when the writer is not believed */
 	struct slice hop_host;   /* FETCH: the name in its own Received line */
 	bool is_pickup;          /* FETCH: it left a pickup or POP3 line */
+	int64_t hop_ms;          /* time of that line, by its own clock; 0: none */
 	bool is_joined;          /* hop k was written by the party itself, as far as names tell */
 };
 

@@ -14,7 +14,7 @@ static const double PRIOR_LOGIT = -2.94443897916644; /* of .05 */
 static const double DECISIVE_LOGIT = 2.94443897916644; /* agreeing marks: a witness of .95 */
 static const double GUILTY_CONFIDENCE = .90;
 
-enum { GUILTY_BLAME = 2 };
+enum { GUILTY_BLAME = 2, MINTED_APART_MS = 6000 /* whole seconds against milliseconds */ };
 
 /* What has been said of a party, so that it is said once. */
 enum evidence_kind {
@@ -95,25 +95,47 @@ void party_note_peer(struct party *p, struct party_track *t, const struct peer *
 			   ip_is_unknown(peer->ip) ? "an unknown address" : ip_text(peer->ip, ip));
 }
 
-static void note_claims(struct party *p, struct party_track *t, const struct facts *f)
+/* Is the connector whose prefix the copy bears this culprit's? Prefixes of those it came
+ * from before stand there too. */
+static bool is_own_prefix(const struct facts *f, const struct culprit *c)
+{
+	struct slice domain = f->connector.domain;
+	return domain.len > 0 && (culprit_is_same_org(domain, c->host) || culprit_is_same_org(domain, c->helo) ||
+				  culprit_is_same_org(domain, c->hop_host));
+}
+
+/* Did the culprit mint the Message-ID? One that keeps ids carries another's: its own line
+ * was then written at another time. Where it left no line, its prefix has to speak. */
+static bool is_own_id(const struct facts *f, const struct culprit *c)
+{
+	if (!f->ms_id.is_present || !(f->reinject_marks & REINJECT_MSID_MINTED))
+		return false;
+	int64_t apart_ms = f->ms_id.minted_ms - c->hop_ms;
+	if (c->hop_ms)
+		return apart_ms > -MINTED_APART_MS && apart_ms < MINTED_APART_MS;
+	return is_own_prefix(f, c);
+}
+
+static void note_claims(struct party *p, struct party_track *t, const struct facts *f,
+			const struct culprit *c)
 {
 	char a[LOG_QUOTE_BYTES], b[LOG_QUOTE_BYTES], lan[IP_TEXT_BYTES];
-	if (f->connector.domain.len > 0) {
+	if (is_own_prefix(f, c)) {
 		add_claim(p, "connector mailbox %.60s@%.60s",
 			  log_quote(slice_first(f->connector.user, 56), a, sizeof a),
 			  log_quote(slice_first(f->connector.domain, 56), b, sizeof b));
 		party_add_evidence(p, t, EVIDENCE_PREFIX,
-			     "the connector's prefix stands in %s: mspop3connector.%.56s@%.56s",
-			     f->connector.is_in_to ? "To" : "To or Cc",
-			     log_quote(slice_first(f->connector.user, 50), a, sizeof a),
-			     log_quote(slice_first(f->connector.domain, 50), b, sizeof b));
+				   "the connector's prefix stands in %s: mspop3connector.%.56s@%.56s",
+				   f->connector.is_in_to ? "To" : "To or Cc",
+				   log_quote(slice_first(f->connector.user, 50), a, sizeof a),
+				   log_quote(slice_first(f->connector.domain, 50), b, sizeof b));
 	}
-	if (f->ms_id.is_present && (f->reinject_marks & REINJECT_MSID_MINTED)) {
+	if (is_own_id(f, c)) {
 		add_claim(p, "LAN address %s", ip_text(f->ms_id.lan_ip, lan));
 		add_claim(p, "internal name %.100s", log_quote(slice_first(f->ms_id.host, 90), a, sizeof a));
 		party_add_evidence(p, t, EVIDENCE_MINTED,
-			     "its Message-ID was minted when it was handed in, on %s at %.90s", lan,
-			     log_quote(slice_first(f->ms_id.host, 80), a, sizeof a));
+				   "its Message-ID was minted when it was handed in, on %s at %.90s", lan,
+				   log_quote(slice_first(f->ms_id.host, 80), a, sizeof a));
 	}
 }
 
@@ -151,9 +173,10 @@ void party_note_culprit(struct party *p, struct party_track *t, const struct fac
 	if (p->domain[0] == '\0' && culprit->domain.len > 0)
 		party_copy_name(p->domain, culprit->domain);
 	if (p->product[0] == '\0')
-		snprintf(p->product, sizeof p->product, "%s", culprit_product(facts));
+		snprintf(p->product, sizeof p->product, "%s",
+			 is_own_prefix(facts, culprit) ? culprit_product(facts) : "");
 	note_marks(p, t, culprit, surplus);
-	note_claims(p, t, facts);
+	note_claims(p, t, facts, culprit);
 	note_culprit_claims(p, culprit);
 	if (culprit->is_decisive && t->boost < DECISIVE_LOGIT)
 		t->boost = DECISIVE_LOGIT;

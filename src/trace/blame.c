@@ -57,9 +57,13 @@ static uint32_t legit_child(const struct trace *trace, uint32_t parent)
 	return best;
 }
 
+/* Did the same receiver get the mail from the same sender twice? Only where they share
+ * history below: a relay that takes lines away makes everything look like that. */
 static bool has_twin(const struct trace *trace, uint32_t child)
 {
 	const struct node *node = &trace->nodes[child];
+	if (trace->nodes[node->parent].parent == 0)
+		return false;
 	for (uint32_t at = trace->nodes[node->parent].child; at; at = trace->nodes[at].next)
 		if (at != child && trace->nodes[at].by == node->by &&
 		    trace->nodes[at].emitter == node->emitter)
@@ -73,8 +77,10 @@ static void blame_branch(struct trace *trace, uint32_t child)
 	uint32_t maker = s.maker;
 	if (maker == 0 && trace->nodes[child].emitter != EMITTER_NONE && has_twin(trace, child))
 		maker = child;
-	if (maker == 0)
+	if (maker == 0) {
+		trace->nodes[s.top].is_astray = true;
 		return;
+	}
 	struct node *node = &trace->nodes[maker];
 	struct emitter *e = emitter_at(trace, node->emitter);
 	if (e->is_ours)
@@ -84,14 +90,22 @@ static void blame_branch(struct trace *trace, uint32_t child)
 	party_note_witness(&e->track, node->peer, node->trust);
 }
 
+/* We delivered it and sent it on to somebody else: our user's forward. What comes back of
+ * it is nobody else's fault. (From one of our servers to the next is no sending on.) */
+static bool is_sent_by_us(struct trace *trace, uint32_t child)
+{
+	const struct emitter *e = emitter_at(trace, trace->nodes[child].emitter);
+	return e && e->is_ours && !trace->nodes[child].is_by_ours;
+}
+
 static void blame_node(struct trace *trace, uint32_t at)
 {
 	const struct node *node = &trace->nodes[at];
 	/* A copy without any line (sent mail that was filed) says nothing of the others. */
 	bool has_ended = node->ends > 0 && node->parent;
-	uint32_t legit = has_ended ? 0 : legit_child(trace, at);
+	uint32_t legit = has_ended || node->is_astray ? 0 : legit_child(trace, at);
 	for (uint32_t child = node->child; child; child = trace->nodes[child].next)
-		if (child != legit)
+		if (child != legit && !(has_ended && is_sent_by_us(trace, child)))
 			blame_branch(trace, child);
 }
 
@@ -111,58 +125,97 @@ static void note_offspring(struct trace *trace, uint8_t of, uint8_t by)
 	e->sends_to[by / 8] |= (uint8_t)(1u << by % 8);
 }
 
-/* What the way from the root to a node says: walked up, since nodes know parents. */
+/* Copies that have an emitter on their way: walked up, since nodes know their parents. */
 static void note_way(struct trace *trace, uint32_t leaf)
 {
-	uint8_t lowest = EMITTER_NONE;
 	uint64_t seen[EMITTERS_MAX / 64] = { 0 };
 	for (uint32_t at = leaf; at; at = trace->nodes[at].parent) {
 		uint8_t e = emission_at(&trace->nodes[at]);
 		if (e == EMITTER_NONE)
 			continue;
-		lowest = e;
 		if (!(seen[e / 64] >> e % 64 & 1))
 			trace->emitters[e].copies += trace->nodes[leaf].ends;
 		seen[e / 64] |= UINT64_C(1) << e % 64;
 	}
-	if (lowest != EMITTER_NONE)
-		trace->emitters[lowest].lowest += trace->nodes[leaf].ends;
 }
 
-/* The nearest emission below a node that is not this emitter's. */
-static uint8_t emission_below(const struct trace *trace, uint32_t at, uint8_t not_of, uint32_t *intake_out)
+/* What lies below an emission, on the way to the root. */
+struct below {
+	uint8_t emitter;       /* of the nearest other emission, or its own earlier one */
+	uint32_t intake;       /* the passage it took in; 0: not to be seen */
+	bool is_going_on;      /* its own emission goes on here: not a new one */
+	bool is_anyone_believed;
+};
+
+static struct below look_below(const struct trace *trace, uint32_t at)
 {
-	uint32_t below = trace->nodes[at].parent;
-	*intake_out = below;
-	for (; below; below = trace->nodes[below].parent) {
-		uint8_t e = emission_at(&trace->nodes[below]);
-		if (e == not_of)
-			*intake_out = 0; /* its own emission goes on here: not a new one */
-		if (e != EMITTER_NONE)
-			return e;
+	const struct node *node = &trace->nodes[at];
+	struct below b = { .emitter = EMITTER_NONE };
+	bool is_gap = false;
+	for (uint32_t k = node->parent; k && trace->nodes[k].key; k = trace->nodes[k].parent) {
+		const struct node *under = &trace->nodes[k];
+		uint8_t e = emission_at(under);
+		bool is_own = under->emitter == node->emitter;
+		if (b.intake == 0 && !is_own)
+			b.intake = k;
+		b.is_going_on |= is_own && e != EMITTER_NONE && !is_gap;
+		is_gap |= !is_own;
+		b.is_anyone_believed |= under->emitter != EMITTER_NONE && !is_own;
+		if (b.emitter == EMITTER_NONE && e != EMITTER_NONE && (!is_own || is_gap))
+			b.emitter = e;
 	}
-	return EMITTER_NONE;
+	return b;
 }
 
-/* An emission is new where the one below is somebody else's (or nobody's). The passage
- * under it is what its maker took in: each counts once. */
-static void note_emission(struct trace *trace, uint32_t at, uint64_t *taken, unsigned *taken_count)
+static const struct root *root_of(const struct trace *trace, uint32_t at)
 {
-	uint8_t e = emission_at(&trace->nodes[at]);
-	uint32_t intake;
+	while (trace->nodes[at].parent)
+		at = trace->nodes[at].parent;
+	for (unsigned i = 0; i < trace->root_count; i++)
+		if (trace->roots[i].node == at)
+			return &trace->roots[i];
+	return NULL;
+}
+
+static uint32_t rcpt_of(const struct trace *trace, uint32_t at)
+{
+	const struct root *root = root_of(trace, at);
+	return root ? root->rcpt : 0;
+}
+
+/* Two sets: what each took in, and what each took in for one recipient. */
+struct taken {
+	uint64_t once[PASSAGES_MAX], for_rcpt[PASSAGES_MAX];
+	unsigned once_count, for_rcpt_count;
+	bool is_cut;
+};
+
+/* Who forwards gives on one for each it takes in. So what counts against an emitter that
+ * nobody went before is what was newly made (and nobody believed is below, who could have
+ * made it), and what it gave on a second time. To send again what one had sent oneself is
+ * a loop, and counts like another's sending it again. */
+static void note_emission(struct trace *trace, uint32_t at, struct taken *taken)
+{
+	const struct node *node = &trace->nodes[at];
+	uint8_t e = emission_at(node);
 	if (e == EMITTER_NONE)
 		return;
-	uint8_t below = emission_below(trace, at, e, &intake);
-	if (below == e)
+	struct below below = look_below(trace, at);
+	if (below.is_going_on) { /* one pickup line (they have no id), and many mails sent */
+		trace->emitters[e].again += node->is_blamed;
 		return;
-	if (below != EMITTER_NONE)
-		note_offspring(trace, below, e);
-	if (intake == 0 || trace->nodes[intake].key == 0)
-		return; /* under the root: what it took in is not to be seen */
-	uint64_t key = trace->nodes[intake].key + e * UINT64_C(0x9e3779b97f4a7c15);
-	bool is_cut = false;
-	if (set_add(taken, PASSAGES_MAX, taken_count, key, &is_cut))
-		trace->emitters[e].intake++;
+	}
+	if (below.emitter != EMITTER_NONE)
+		note_offspring(trace, below.emitter, e);
+	else
+		trace->emitters[e].made += node->is_remade && !below.is_anyone_believed;
+	if (below.intake == 0)
+		return;
+	uint64_t key = trace->nodes[below.intake].key + e * UINT64_C(0x9e3779b97f4a7c15);
+	trace->emitters[e].intake += set_add(taken->once, PASSAGES_MAX, &taken->once_count, key, &taken->is_cut);
+	bool is_first = set_add(taken->for_rcpt, PASSAGES_MAX, &taken->for_rcpt_count, key ^ rcpt_of(trace, at),
+				&taken->is_cut);
+	trace->emitters[e].again += !is_first && !taken->is_cut;
 }
 
 struct fan {
@@ -176,32 +229,38 @@ static int fan_order(const void *a, const void *b)
 	const struct fan *x = a, *y = b;
 	if (x->key != y->key)
 		return x->key < y->key ? -1 : 1;
+	if (x->emitter != y->emitter)
+		return x->emitter < y->emitter ? -1 : 1;
 	return x->rcpt < y->rcpt ? -1 : x->rcpt > y->rcpt;
 }
 
-static uint32_t rcpt_of(const struct trace *trace, uint32_t at)
+static void add_fan(struct trace *trace, struct fan *fans, size_t *count, uint64_t key, uint32_t at)
 {
-	while (trace->nodes[at].parent)
-		at = trace->nodes[at].parent;
-	for (unsigned i = 0; i < trace->root_count; i++)
-		if (trace->roots[i].node == at)
-			return trace->roots[i].rcpt;
-	return 0;
+	const struct root *root = root_of(trace, at);
+	if (root && root->is_addressed)
+		fans[(*count)++] = (struct fan){ key, root->rcpt, trace->nodes[at].emitter };
 }
 
-/* Distinct recipients that one emission served: the same passage in several trees. */
+/* Distinct recipients that one emission served: the same passage in several trees, or
+ * others that came of the same passage taken in. Only recipients of To and Cc, to whom a
+ * connector sends: those behind an alias are not known to it. */
 static void note_fans(struct trace *trace)
 {
-	struct fan fans[TREE_NODES_MAX];
+	struct fan fans[2 * TREE_NODES_MAX];
 	size_t count = 0;
-	for (uint32_t at = 1; at < trace->node_count; at++)
-		if (emission_at(&trace->nodes[at]) != EMITTER_NONE)
-			fans[count++] = (struct fan){ trace->nodes[at].key, rcpt_of(trace, at),
-						      trace->nodes[at].emitter };
+	for (uint32_t at = 1; at < trace->node_count; at++) {
+		const struct node *node = &trace->nodes[at];
+		if (emission_at(node) == EMITTER_NONE)
+			continue;
+		add_fan(trace, fans, &count, node->key, at);
+		struct below below = look_below(trace, at);
+		if (below.intake && !below.is_going_on)
+			add_fan(trace, fans, &count, trace->nodes[below.intake].key ^ node->emitter, at);
+	}
 	qsort(fans, count, sizeof fans[0], fan_order);
 	unsigned rcpts = 0;
 	for (size_t i = 0; i < count; i++) {
-		bool is_same = i > 0 && fans[i].key == fans[i - 1].key;
+		bool is_same = i > 0 && fans[i].key == fans[i - 1].key && fans[i].emitter == fans[i - 1].emitter;
 		rcpts = !is_same ? 1 : rcpts + (fans[i].rcpt != fans[i - 1].rcpt);
 		struct party_track *t = &trace->emitters[fans[i].emitter].track;
 		if (rcpts > t->fan)
@@ -211,14 +270,14 @@ static void note_fans(struct trace *trace)
 
 static void settle_role(struct emitter *e)
 {
-	enum { FORWARDER_COPIES_MIN = 4, LOWEST_MIN = 2 };
-	e->track.is_reinjector = e->offspring > 0 || e->lowest >= LOWEST_MIN ||
+	enum { FORWARDER_COPIES_MIN = 4, MADE_MIN = 2, AGAIN_MIN = 2 };
+	e->track.is_reinjector = e->offspring > 0 || e->made >= MADE_MIN || e->again >= AGAIN_MIN ||
 				 e->track.fan >= PARTY_FAN_MIN || e->has_marker || e->is_decisive;
 	e->party.blame = e->blame + (e->is_decisive && e->blame > 0);
 	e->party.confidence = e->blame ? party_confidence(&e->track) : 0;
 	if (e->blame == 0)
 		e->party.role = PARTY_ENTRY;
-	else if (!e->track.is_reinjector && e->copies >= FORWARDER_COPIES_MIN)
+	else if (!e->track.is_reinjector && e->copies >= FORWARDER_COPIES_MIN && e->kind != CULPRIT_FETCH)
 		e->party.role = PARTY_FORWARDER;
 	else
 		e->party.role = party_is_guilty(&e->party, &e->track) ? PARTY_GUILTY : PARTY_SUSPECT;
@@ -226,15 +285,14 @@ static void settle_role(struct emitter *e)
 
 void blame_find(struct trace *trace)
 {
-	uint64_t taken[PASSAGES_MAX] = { 0 };
-	unsigned taken_count = 0;
+	struct taken taken = { .is_cut = false };
 	for (uint32_t at = 1; at < trace->node_count; at++)
 		if (trace->nodes[at].child)
 			blame_node(trace, at);
 	for (uint32_t at = 1; at < trace->node_count; at++) {
 		if (trace->nodes[at].ends > 0)
 			note_way(trace, at);
-		note_emission(trace, at, taken, &taken_count);
+		note_emission(trace, at, &taken);
 	}
 	note_fans(trace);
 	for (unsigned i = 0; i < trace->emitter_count; i++)

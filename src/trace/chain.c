@@ -52,12 +52,12 @@ uint8_t emitter_by_ip(const struct trace *trace, struct ip ip)
 	return EMITTER_NONE;
 }
 
-static bool chain_is_ours(const struct trace *trace, const struct handover *from)
+bool host_is_ours(const struct trace_setup *setup, struct slice name)
 {
-	for (size_t i = 0; i < trace->setup->our_host_count; i++)
-		if (slice_equal_nocase(from->name, slice_from_str(trace->setup->our_hosts[i])))
+	for (size_t i = 0; i < setup->our_host_count; i++)
+		if (slice_equal_nocase(name, slice_from_str(setup->our_hosts[i])))
 			return true;
-	return ip_is_loopback(from->ip);
+	return false;
 }
 
 static uint8_t emitter_get(struct trace *trace, const struct handover *from)
@@ -71,7 +71,8 @@ static uint8_t emitter_get(struct trace *trace, const struct handover *from)
 		index = (uint8_t)trace->emitter_count++;
 		struct emitter *e = &trace->emitters[index];
 		*e = (struct emitter){ .ip = from->ip, .host = UINT_MAX,
-				       .is_ours = chain_is_ours(trace, from) };
+				       .is_ours = ip_is_loopback(from->ip) ||
+						  host_is_ours(trace->setup, from->name) };
 		party_add_address(&e->party, from->ip);
 	}
 	if (index != EMITTER_NONE && from->name.len > 0)
@@ -117,7 +118,8 @@ static void chain_add(struct trace *trace, const struct facts *facts, size_t hop
 	*link = (struct link){ .key = passage_key(hop), .by = hop->by, .time_ms = hop->time_ms,
 			       .kind = (uint8_t)step->kind, .trust = step->from.trust,
 			       .is_joined = !has_from || below->is_joined, .emitter = EMITTER_NONE,
-			       .has_id = hop->id.len > 0 };
+			       .has_id = hop->id.len > 0,
+			       .is_by_ours = host_is_ours(trace->setup, hop->by) };
 	if (culprit_is_believed(&step->from))
 		link->emitter = emitter_get(trace, &step->from);
 	if (has_from) {
@@ -141,6 +143,7 @@ void chain_read(struct trace *trace, const struct facts *facts, struct chain *ch
 	culprit_walk(facts, trace->setup->relays, trace->setup->relay_count, steps, &first);
 	size_t border = first > 0 ? first - 1 : 0;
 	chain_out->count = 0;
+	chain_out->is_remade = false;
 	chain_out->arrival_ms = facts->time_ms;
 	for (size_t k = facts->hop_count; k > border; k--)
 		chain_add(trace, facts, k - 1, steps, first, chain_out);

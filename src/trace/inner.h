@@ -7,6 +7,7 @@
  *   tree.c    the links of all copies for one recipient as a tree
  *   graph.c   hosts and edges for the picture
  *   blame.c   branches that should not be there, roles, confidence
+ *   ring.c    who sends on what, in a ring
  *   report.c  all of it as struct trace_incident
  *   loop.c    one mail that went round
  */
@@ -36,7 +37,8 @@ struct emitter {
 	enum culprit_kind kind;      /* the most telling seen */
 	bool is_ours, is_decisive, has_marker, is_peer;
 	unsigned blame;              /* branches */
-	unsigned copies, lowest;     /* copies with it in the chain; with nobody before it */
+	unsigned copies;             /* with it in the chain */
+	unsigned made, again;        /* nobody before it: newly made; given on a second time */
 	unsigned offspring, intake;
 	uint64_t surplus_copies;     /* surplus copies handed to us by it */
 	bool has_clock;
@@ -56,7 +58,7 @@ struct link {
 	uint8_t kind;                /* enum culprit_kind of this emission */
 	bool is_joined;              /* the line below was written by who handed over */
 	double trust;
-	bool has_id;
+	bool has_id, is_by_ours;
 	struct slice from;           /* name or HELO of who handed over; may be empty */
 	bool is_from_attested;
 };
@@ -67,6 +69,7 @@ struct chain {
 	uint64_t peer;               /* hash of the peer's address */
 	uint8_t peer_emitter;
 	int64_t arrival_ms;
+	bool is_remade;
 };
 
 struct node {
@@ -77,7 +80,9 @@ struct node {
 	int64_t first_ms;            /* arrival of the first copy */
 	float trust;
 	uint8_t emitter, kind;
-	bool is_blamed;
+	bool is_blamed, is_by_ours;
+	bool is_astray;              /* a branch that should not be, and nobody knows whose */
+	bool is_remade;              /* a copy with an id of its own (T2) came this way */
 };
 
 struct root {
@@ -85,6 +90,7 @@ struct root {
 	uint32_t rcpt;               /* hash of the recipient alone */
 	uint32_t node;
 	uint64_t copies, surplus;
+	bool is_addressed;           /* the recipient stands in To or Cc */
 };
 
 struct sample_note {
@@ -122,6 +128,7 @@ struct trace {
 /* chain.c. Links from the bottom to the trust boundary; emitters are made as needed. */
 void chain_read(struct trace *trace, const struct facts *facts, struct chain *chain_out);
 struct emitter *emitter_at(struct trace *trace, uint8_t index); /* NULL for EMITTER_NONE */
+bool host_is_ours(const struct trace_setup *setup, struct slice name);
 /* A time by its own clock, on a mail that reached us at arrival_ms: it runs at least so
  * much ahead, since it cannot have sent later than we got it. */
 void emitter_note_stamp(struct emitter *e, int64_t stamp_ms, int64_t arrival_ms);
@@ -143,7 +150,10 @@ bool tree_has(const struct trace *trace, const struct root *root, const struct c
 void graph_add(struct trace *trace, const struct chain *chain, bool is_surplus);
 void graph_finish(struct trace *trace, struct trace_incident *out);
 
-/* blame.c. Fills blame, roles, offspring, lowest, intake and fan of the emitters. */
+/* ring.c. The cycle of the picture, once its hosts and edges are there. */
+void ring_find(const struct trace *trace, struct trace_incident *out);
+
+/* blame.c. Fills blame, roles, offspring, intake and fan of the emitters. */
 void blame_find(struct trace *trace);
 
 /* report.c. party of the sample is left 0. */

@@ -88,14 +88,6 @@ static size_t loop_ring(const struct loop *loop, size_t ring[TRACE_CYCLE_MAX])
 	return count;
 }
 
-static bool loop_is_ours(const struct trace_setup *setup, struct slice name)
-{
-	for (size_t i = 0; i < setup->our_host_count; i++)
-		if (slice_equal_nocase(name, slice_from_str(setup->our_hosts[i])))
-			return true;
-	return false;
-}
-
 /* Who wrote line k, as the line above saw it: only when names agree that it was so. */
 static const struct handover *writer_of(const struct culprit_step *steps, size_t first, size_t k)
 {
@@ -137,7 +129,7 @@ static void loop_parties(const struct trace_setup *setup, const struct loop *loo
 	culprit_walk(loop->facts, setup->relays, setup->relay_count, steps, &first);
 	for (size_t i = 0; i < ring_len; i++) {
 		const struct loop_host *h = &loop->hosts[ring[i]];
-		bool is_ours = loop_is_ours(setup, h->name);
+		bool is_ours = host_is_ours(setup, h->name);
 		ring_party(loop, ring[i], is_ours ? NULL : writer_of(steps, first, h->hop), is_ours,
 			   &out->incident.parties[out->incident.party_count++]);
 	}
@@ -188,7 +180,7 @@ static void loop_picture(const struct trace_setup *setup, const struct loop *loo
 			picture_edge(out, last, host);
 		last = host;
 	}
-	if (last != UINT_MAX && loop_is_ours(setup, loop->hosts[loop->way[loop->way_len - 1]].name))
+	if (last != UINT_MAX && host_is_ours(setup, loop->hosts[loop->way[loop->way_len - 1]].name))
 		out->hosts[last].role = TRACE_OURS;
 }
 

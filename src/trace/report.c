@@ -170,33 +170,6 @@ static void report_innocents(struct trace_incident *out)
 				     "forwards: one copy on for each it gets, by its owner's wish");
 }
 
-/* A ring of servers, each of which sent on what the one before had sent. */
-static void report_cycle(const struct trace *trace, struct trace_incident *out)
-{
-	for (unsigned start = 0; start < trace->emitter_count && out->cycle_count == 0; start++) {
-		unsigned ring[TRACE_CYCLE_MAX], length = 0, at = start;
-		bool is_ring = false;
-		while (length < TRACE_CYCLE_MAX && !is_ring) {
-			const struct emitter *e = &trace->emitters[at];
-			if (e->host == UINT_MAX)
-				break;
-			ring[length++] = e->host;
-			unsigned next = 0;
-			while (next < trace->emitter_count && !(e->sends_to[next / 8] >> next % 8 & 1))
-				next++;
-			if (next == trace->emitter_count)
-				break;
-			/* Straight home where that is possible: the shortest ring. */
-			at = e->sends_to[start / 8] >> start % 8 & 1 ? start : next;
-			is_ring = at == start;
-		}
-		if (!is_ring || length < 2)
-			continue;
-		memcpy(out->cycle, ring, length * sizeof ring[0]);
-		out->cycle_count = length;
-	}
-}
-
 void report_fill(struct trace *trace, struct trace_incident *out)
 {
 	*out = (struct trace_incident){ .incident = trace->track.pub };
@@ -208,7 +181,7 @@ void report_fill(struct trace *trace, struct trace_incident *out)
 	graph_finish(trace, out);
 	report_samples(trace, out);
 	report_innocents(out);
-	report_cycle(trace, out);
+	ring_find(trace, out);
 	out->bins_from_ms = trace->bins_from_ms;
 	out->bin_ms = trace->bin_ms;
 	memcpy(out->bins, trace->bins, sizeof out->bins);

@@ -191,6 +191,20 @@ static void copy_count(struct trace *trace, const struct facts *f, enum tier tie
 	track_add_rcpt(&trace->track, rcpt);
 }
 
+/* Does the recipient (an address, or only a mailbox's name) stand in To or Cc? */
+static bool is_addressed(const struct facts *f, struct slice recipient)
+{
+	size_t at = slice_find_byte(recipient, 0, '@');
+	struct slice local = slice_first(recipient, at), domain = slice_from(recipient, at + 1);
+	for (size_t i = 0; i < f->audience_count; i++) {
+		const struct address *a = &f->audience[i];
+		if (slice_equal_nocase(a->local, local) &&
+		    (at >= recipient.len || slice_equal_nocase(a->domain, domain)))
+			return true;
+	}
+	return false;
+}
+
 /* A copy that was told to be surplus or first: into the pictures and the tree. */
 static void copy_place(struct trace *trace, struct root *root, const struct chain *chain, bool is_surplus)
 {
@@ -220,6 +234,9 @@ void trace_add(struct trace *trace, const struct facts *facts, struct slice reci
 	culprit_find(facts, trace->setup->relays, trace->setup->relay_count, &culprit);
 	enum tier tier = copy_tier(trace, facts, &culprit);
 	bool is_surplus = root && !is_first && (tier == TIER_T1 || tier == TIER_T2);
+	if (root && is_first)
+		root->is_addressed = is_addressed(facts, recipient);
+	chain.is_remade = tier == TIER_T2;
 	copy_count(trace, facts, tier, (uint32_t)rcpt);
 	bins_note(trace, facts->time_ms, is_surplus);
 	if (root && !is_first && !is_surplus) {

@@ -63,6 +63,7 @@ static uint32_t node_child(struct trace *trace, uint32_t parent, const struct li
 	struct node *node = &trace->nodes[at];
 	node->key = link->key;
 	node->by = (uint32_t)trace_hash(link->by);
+	node->is_by_ours = link->is_by_ours;
 	node->parent = parent;
 	node->next = trace->nodes[parent].child;
 	node->first_ms = chain->arrival_ms;
@@ -89,6 +90,7 @@ void tree_insert(struct trace *trace, struct root *root, const struct chain *cha
 		if (at == 0)
 			return; /* full: what is there stays right */
 		node_attest(&trace->nodes[at], &chain->links[i]);
+		trace->nodes[at].is_remade |= chain->is_remade;
 	}
 	trace->nodes[at].ends++;
 }
