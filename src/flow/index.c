@@ -143,8 +143,8 @@ static void index_note(struct index *part, const struct facts *f, struct index_r
 		part->first_ms = f->time_ms;
 	if (f->time_ms > part->last_ms)
 		part->last_ms = f->time_ms;
-	if (f->hop_count > 0 && f->hops[0].by.len > 0)
-		index_note_top(part, f->hops[0].by, 1);
+	if (f->hop_count > 0 && f->hops[f->hop_count - 1].by.len > 0)
+		index_note_top(part, f->hops[f->hop_count - 1].by, 1);
 }
 
 static void index_fill(struct index_record *r, const struct facts *f)

@@ -180,9 +180,9 @@ struct facts_setup {
 	const struct ip_net *own_nets; /* own networks: inner passages, submissions */
 	size_t own_net_count;
 	struct slice authserv_id;    /* of our Authentication-Results; empty: none trusted */
-	/* A first look at a header alone: only the topmost Received line is read (the others
-	 * are counted), no signature, no body, no fingerprint. What is read is read as
-	 * always. */
+	/* A first look at a header alone: the Received lines are read down to the first that
+	 * says who wrote it (the others are counted), no signature, no body, no fingerprint.
+	 * What is read is read as always. */
 	bool is_glance;
 };
 

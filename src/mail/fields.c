@@ -126,7 +126,7 @@ static void field_received(struct facts_builder *b, struct slice value)
 {
 	struct facts *f = &b->facts;
 	f->hop_total++;
-	if (b->setup->is_glance && f->hop_count > 0)
+	if (b->setup->is_glance && f->hop_count > 0 && b->hops[f->hop_count - 1].by.len > 0)
 		return;
 	if (!builder_grow(b->arena, &b->hops, f->hop_count, &b->hop_cap, FACTS_HOPS_MAX,
 			  sizeof *b->hops))

@@ -118,7 +118,7 @@ static void chain_add(struct trace *trace, const struct facts *facts, size_t hop
 	*link = (struct link){ .key = passage_key(hop), .by = hop->by, .time_ms = hop->time_ms,
 			       .kind = (uint8_t)step->kind, .trust = step->from.trust,
 			       .is_joined = !has_from || below->is_joined, .emitter = EMITTER_NONE,
-			       .has_id = hop->id.len > 0,
+			       .has_id = hop->id.len > 0, .has_from = has_from,
 			       .is_by_ours = host_is_ours(trace->setup, hop->by) };
 	if (culprit_is_believed(&step->from))
 		link->emitter = emitter_get(trace, &step->from);

@@ -104,6 +104,13 @@ static void sender_is_writer(struct trace *trace, const struct link *link, unsig
 		trace->hosts[writer].is_claim = false;
 }
 
+/* A first copy begins here. */
+static void host_began(struct trace *trace, unsigned at)
+{
+	if (at != UINT_MAX && trace->hosts[at].role == TRACE_RELAY)
+		trace->hosts[at].role = TRACE_AUTHOR;
+}
+
 void graph_add(struct trace *trace, const struct chain *chain, bool is_surplus)
 {
 	unsigned previous = UINT_MAX;
@@ -112,19 +119,21 @@ void graph_add(struct trace *trace, const struct chain *chain, bool is_surplus)
 		bool is_new = set_add(trace->passages, PASSAGES_MAX, &trace->passage_count, link->key,
 				      &trace->is_cut);
 		unsigned sender = previous;
-		if (previous != UINT_MAX && link->is_joined)
+		if (link->has_from && previous != UINT_MAX && link->is_joined)
 			sender_is_writer(trace, link, previous);
-		else
+		else if (link->has_from)
 			sender = host_of_sender(trace, link, layer_after(trace, previous));
-		if (i == 0 && sender != UINT_MAX && trace->hosts[sender].role == TRACE_RELAY && !is_surplus)
-			trace->hosts[sender].role = TRACE_AUTHOR;
 		edge_count(trace, previous, sender, is_new, is_surplus);
 		if (sender != previous)
 			host_touch(trace, sender, link->time_ms, is_new);
 		unsigned writer = link->by.len > 0
 			? host_by_name(trace, link->by, layer_after(trace, sender)) : sender;
+		if (!link->has_from)
+			sender_is_writer(trace, link, writer);
 		edge_count(trace, sender, writer, is_new, is_surplus);
 		host_touch(trace, writer, link->time_ms, is_new);
+		if (i == 0 && !is_surplus)
+			host_began(trace, sender != UINT_MAX ? sender : writer);
 		if (writer != UINT_MAX && i + 1 == chain->count)
 			trace->hosts[writer].role = TRACE_OURS;
 		previous = writer;

@@ -59,6 +59,7 @@ struct link {
 	bool is_joined;              /* the line below was written by who handed over */
 	double trust;
 	bool has_id, is_by_ours;
+	bool has_from;               /* false: a pickup, fetch or local step; emitter is the writer */
 	struct slice from;           /* name or HELO of who handed over; may be empty */
 	bool is_from_attested;
 };
