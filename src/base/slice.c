@@ -63,8 +63,10 @@ size_t slice_find_nocase(struct slice s, size_t from, struct slice needle)
 {
 	if (needle.len == 0 || needle.len > s.len)
 		return needle.len == 0 && from <= s.len ? from : s.len;
+	char first = ascii_lower(needle.ptr[0]);
 	for (size_t i = from; i + needle.len <= s.len; i++)
-		if (slice_equal_nocase(slice_make(s.ptr + i, needle.len), needle))
+		if (ascii_lower(s.ptr[i]) == first &&
+		    slice_equal_nocase(slice_make(s.ptr + i, needle.len), needle))
 			return i;
 	return s.len;
 }

@@ -292,10 +292,20 @@ static void index_permute(struct index *index, uint32_t *order, uint32_t count)
 	}
 }
 
+static bool index_is_sorted(const struct index *index)
+{
+	for (uint32_t i = 1; i < index->mails; i++)
+		if (index_order(index_at(index, i - 1), index_at(index, i)) > 0)
+			return false;
+	return true;
+}
+
 static bool index_sort(struct index *index, struct error *error)
 {
 	uint32_t count = (uint32_t)index->mails, *order;
 	index_pack(index);
+	if (index_is_sorted(index))
+		return true;
 	order = mem_alloc((count + 1) * sizeof *order);
 	if (!order)
 		return error_set(error, EXIT_TRY_AGAIN, "no memory to put %u mails in order", count);

@@ -22,6 +22,7 @@ static const int64_t REPLY_WINDOW_MS = 30 * 60 * 1000, HOUR_MS = 60 * 60 * 1000;
 /* Which records, and what they must have in common. */
 struct pattern_row {
 	enum storm_class cls;
+	uint32_t mails_min;                              /* fewer are never one */
 	uint64_t (*key)(const struct index_record *r); /* 0: not of this kind */
 	void (*judge)(struct index *index, const uint32_t *run, uint32_t count,
 		      struct pattern *pattern);        /* sets pattern->count when it is one */
@@ -121,9 +122,9 @@ static void judge_bounces(struct index *index, const uint32_t *run, uint32_t cou
 }
 
 static const struct pattern_row pattern_rows[] = {
-	{ STORM_REPLY_ALL, reply_key, judge_replies },
-	{ STORM_PING_PONG, pair_key, judge_ping },
-	{ STORM_BOUNCE, bounce_key, judge_bounces },
+	{ STORM_REPLY_ALL, REPLY_AUTHORS_MIN, reply_key, judge_replies },
+	{ STORM_PING_PONG, 2 * PING_ALTERNATIONS_MIN + 1, pair_key, judge_ping },
+	{ STORM_BOUNCE, BOUNCES_MIN, bounce_key, judge_bounces },
 };
 
 struct run_order {
@@ -144,25 +145,34 @@ static int run_order(const void *a, const void *b, void *ctx)
 	return x < y ? -1 : x > y;
 }
 
-static uint32_t choose(struct index *index, const struct pattern_row *row, uint32_t *order)
+/* Only records whose key comes often enough have to be put in order. */
+static uint32_t choose(struct index *index, const struct pattern_row *row, uint32_t *order, struct tally *tally)
 {
-	uint32_t count = 0;
+	uint32_t count = 0, kept = 0;
+	tally_clear(tally);
 	for (uint32_t i = 0; i < index->mails; i++) {
 		const struct index_record *r = index_at(index, i);
-		if (r->time_ms > 0 && row->key(r))
+		uint64_t key = r->time_ms > 0 ? row->key(r) : 0;
+		if (key)
+			tally_add(tally, key);
+		if (key)
 			order[count++] = i;
 	}
+	for (uint32_t i = 0; i < count; i++)
+		if (tally_count(tally, row->key(index_at(index, order[i]))) >= row->mails_min)
+			order[kept++] = order[i];
+	count = kept;
 	struct run_order by = { index, row };
 	qsort_r(order, count, sizeof *order, run_order, &by);
 	return count;
 }
 
-void patterns_find(struct index *index, uint32_t *order,
+void patterns_find(struct index *index, uint32_t *order, struct tally *tally,
 		   void (*found)(void *ctx, const struct pattern *pattern), void *ctx)
 {
 	for (size_t k = 0; k < sizeof pattern_rows / sizeof pattern_rows[0]; k++) {
 		const struct pattern_row *row = &pattern_rows[k];
-		uint32_t count = choose(index, row, order);
+		uint32_t count = choose(index, row, order, tally);
 		for (uint32_t i = 0, end; i < count; i = end) {
 			struct pattern p = { .cls = row->cls, .order = order + i };
 			uint64_t key = row->key(index_at(index, order[i]));

@@ -9,6 +9,7 @@
 #define QUELL_FLOW_PATTERNS_H
 
 #include "flow/index.h"
+#include "flow/tally.h"
 
 /* A storm: records of order[from] to order[from + count - 1], in time. */
 struct pattern {
@@ -21,9 +22,9 @@ struct pattern {
 	uint32_t worst_count;    /* mails in it */
 };
 
-/* order: room for every record's number. Calls found for each storm; order is only
+/* order, tally: room for every record. Calls found for each storm; its order is only
  * valid within the call. */
-void patterns_find(struct index *index, uint32_t *order,
+void patterns_find(struct index *index, uint32_t *order, struct tally *tally,
 		   void (*found)(void *ctx, const struct pattern *pattern), void *ctx);
 
 #endif

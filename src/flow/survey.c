@@ -40,6 +40,7 @@ struct surveyor {
 	struct survey_worker *workers;
 	uint32_t *order;             /* record numbers */
 	uint32_t order_count;
+	struct tally tally;          /* of what mails may have in common */
 	struct group *groups;
 	uint32_t group_count;
 	uint64_t done;               /* items, of worker 0 alone: for the progress bar */
@@ -48,43 +49,28 @@ struct surveyor {
 
 /* --- which mails to read again ------------------------------------------- */
 
-static int key_order(const void *a, const void *b, void *ctx)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	uint64_t kx = index_at(ctx, x)->content_key, ky = index_at(ctx, y)->content_key;
-	if (kx != ky)
-		return kx < ky ? -1 : 1;
-	return x < y ? -1 : x > y;
-}
-
-static int number_order(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return x < y ? -1 : x > y;
-}
-
 static bool is_worth_reading(const struct index_record *r)
 {
 	return r->received >= CHAIN_WORTH_A_LOOK || (r->flags & INDEX_REPORT);
 }
 
 /* Leaves in order the mails that share their key with another, and those that are worth
- * it by themselves; in the order of the files again. */
+ * it by themselves. */
 static void choose(struct surveyor *s)
 {
-	uint32_t kept = 0, count = s->order_count;
-	qsort_r(s->order, count, sizeof *s->order, key_order, s->index);
-	uint64_t before = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct index_record *r = index_at(s->index, s->order[i]);
-		uint64_t after = i + 1 < count ? index_at(s->index, s->order[i + 1])->content_key : 0;
-		bool has_twin = r->content_key && (r->content_key == before || r->content_key == after);
-		before = r->content_key;
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < s->order_count; i++) {
+		uint64_t key = index_at(s->index, i)->content_key;
+		if (key)
+			tally_add(&s->tally, key);
+	}
+	for (uint32_t i = 0; i < s->order_count; i++) {
+		const struct index_record *r = index_at(s->index, i);
+		bool has_twin = r->content_key && tally_count(&s->tally, r->content_key) > 1;
 		if (has_twin || is_worth_reading(r))
-			s->order[kept++] = s->order[i];
+			s->order[kept++] = i;
 	}
 	s->order_count = kept;
-	qsort(s->order, kept, sizeof *s->order, number_order);
 }
 
 /* --- reading again --------------------------------------------------------- */
@@ -393,10 +379,9 @@ static bool make_room(struct surveyor *s, struct error *error)
 		w->incident = mem_alloc(sizeof *w->incident);
 		is_fine &= w->trace && w->incident;
 	}
+	is_fine = tally_begin(&s->tally, s->order_count) && is_fine;
 	if (!is_fine || !s->order || !s->workers || !s->survey->incidents)
 		return error_set(error, EXIT_TRY_AGAIN, "no memory for %u mails", s->order_count);
-	for (uint32_t i = 0; i < s->order_count; i++)
-		s->order[i] = i;
 	return true;
 }
 
@@ -410,6 +395,7 @@ static void give_room_back(struct surveyor *s)
 	mem_free(s->workers);
 	mem_free(s->groups);
 	mem_free(s->order);
+	tally_free(&s->tally);
 	index_free(s->index);
 	pthread_mutex_destroy(&s->lock);
 }
@@ -442,7 +428,7 @@ static bool survey_work(struct surveyor *s, struct error *error)
 	find_groups(s);
 	s->done = 0;
 	crew_run(workers, s->group_count, trace_group, s);
-	patterns_find(s->index, s->order, on_pattern, s);
+	patterns_find(s->index, s->order, &s->tally, on_pattern, s);
 	qsort(survey->incidents, survey->incident_count, sizeof *survey->incidents, incident_order);
 	return true;
 }

@@ -26,11 +26,6 @@ void returned_begin(struct returned *returned)
 	*returned = (struct returned){ 0 };
 }
 
-static bool has_words(struct slice line, const char *words)
-{
-	return slice_find_nocase(line, 0, slice_from_str(words)) < line.len;
-}
-
 static bool is_host_byte(char c)
 {
 	return ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') || c == '.' || c == '-' ||
@@ -58,14 +53,49 @@ static void keep_name(char out[RETURNED_NAME_BYTES], struct slice name)
 		memcpy(out, log_quote(name, quoted, sizeof quoted), sizeof quoted);
 }
 
-static void look_for_host(struct returned *r, struct slice line)
+static struct slice behind(struct slice s, const char *words)
 {
-	for (size_t i = 0; i < sizeof host_words / sizeof host_words[0]; i++) {
-		struct slice word = slice_from_str(host_words[i]);
-		size_t at = slice_find_nocase(line, 0, word);
-		if (at < line.len)
-			keep_name(r->host, host_at(slice_from(line, at + word.len)));
+	const char *at = memmem(s.ptr, s.len, words, strlen(words));
+	return at ? slice_from(s, (size_t)(at - s.ptr) + strlen(words)) : slice_make(NULL, 0);
+}
+
+static bool tells_of_loop(struct slice text)
+{
+	for (size_t i = 0; i < sizeof loop_words / sizeof loop_words[0]; i++)
+		if (memmem(text.ptr, text.len, loop_words[i], strlen(loop_words[i])))
+			return true;
+	return false;
+}
+
+/* The end of a paragraph: does it tell of a loop, and of which host? */
+static void take_paragraph(struct returned *r)
+{
+	struct slice text = slice_make(r->paragraph, r->paragraph_len);
+	r->paragraph_len = 0;
+	if (r->is_loop || text.len == 0 || !tells_of_loop(text))
+		return;
+	r->is_loop = true;
+	keep_name(r->words, slice_trim(text));
+	for (size_t i = 0; i < sizeof host_words / sizeof host_words[0]; i++)
+		keep_name(r->host, host_at(behind(text, host_words[i])));
+}
+
+/* What the bounce says in words, joined to one line. */
+static void take_words(struct returned *r, struct slice line)
+{
+	if (r->is_loop)
+		return;
+	if (line.len == 0) {
+		take_paragraph(r);
+		return;
 	}
+	line = slice_first(line, RETURNED_PARAGRAPH_BYTES - 1 - r->paragraph_len);
+	for (size_t i = 0; i < line.len; i++)
+		r->paragraph[r->paragraph_len++] = ascii_lower(line.ptr[i]);
+	if (r->paragraph_len < RETURNED_PARAGRAPH_BYTES - 1)
+		r->paragraph[r->paragraph_len++] = ' ';
+	else
+		take_paragraph(r);
 }
 
 static void take_field_line(struct returned *r, struct slice line, bool is_first)
@@ -103,12 +133,7 @@ static void take_line(struct returned *r)
 	}
 	if (slice_starts_nocase(line, SLICE("Remote-MTA:")))
 		keep_name(r->remote, host_at(slice_trim(slice_from(line, slice_find_byte(line, 0, ';') + 1))));
-	if (r->hop_count == 0)
-		look_for_host(r, line);
-	for (size_t i = 0; i < sizeof loop_words / sizeof loop_words[0] && !r->is_loop; i++)
-		r->is_loop = has_words(line, loop_words[i]);
-	if (r->is_loop)
-		keep_name(r->words, slice_trim(line));
+	take_words(r, slice_trim(line));
 }
 
 void returned_feed(struct returned *r, struct slice bytes)
@@ -166,6 +191,7 @@ bool returned_loop(struct returned *r, const struct trace_setup *setup, const st
 	(void)setup;
 	if (r->line_len > 0)
 		take_line(r);
+	take_paragraph(r);
 	if (!r->is_loop)
 		return false;
 	*out = (struct trace_incident){ .worst_pair = 1 };

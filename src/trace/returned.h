@@ -17,6 +17,7 @@ enum {
 	RETURNED_HOPS_MAX = 50,
 	RETURNED_FIELD_BYTES = 512,
 	RETURNED_NAME_BYTES = 128,
+	RETURNED_PARAGRAPH_BYTES = 2048,
 };
 
 struct returned {
@@ -24,6 +25,8 @@ struct returned {
 	bool is_body, is_in_field;   /* behind the header; a Received line goes on */
 	size_t line_len;
 	char line[RETURNED_LINE_BYTES];
+	size_t paragraph_len;
+	char paragraph[RETURNED_PARAGRAPH_BYTES]; /* lines since the last empty one, in lower case */
 	bool is_loop;
 	char words[RETURNED_NAME_BYTES];  /* the line that said so */
 	char host[RETURNED_NAME_BYTES];   /* that refused; "" when it is not named */
