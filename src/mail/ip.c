@@ -51,6 +51,9 @@ bool ip_parse(struct slice text, struct ip *ip_out)
 	struct ip ip = { .bytes = { 0 } };
 
 	*ip_out = ip;
+	/* Most words of a Received line are no address: v4 begins with a digit, v6 has ":". */
+	if (text.len < 2 || (!ascii_is_digit(text.ptr[0]) && !memchr(text.ptr, ':', text.len)))
+		return false;
 	if (slice_starts_nocase(text, SLICE("IPv6:")))
 		text = slice_from(text, 5);
 	text = slice_first(text, slice_find_byte(text, 0, '%')); /* a scope says nothing here */

@@ -108,7 +108,12 @@ static void received_comment_word(struct received *r, struct slice key, struct s
 
 static bool received_is_comment_separator(char c)
 {
-	return ascii_is_space(c) || strchr("()[]\"<>,;", c);
+	switch (c) {
+	case '(': case ')': case '[': case ']': case '"': case '<': case '>': case ',': case ';': case '\0':
+		return true;
+	default:
+		return ascii_is_space(c);
+	}
 }
 
 /* Words of the comment(s) after from: the first may be the PTR name. */
