@@ -150,7 +150,9 @@ static void tell_cycle(struct advice *a, const struct trace_incident *trace)
 	for (unsigned i = 0; i < count; i++)
 		if (trace->cycle[i] >= report_host_count(trace))
 			return;
-	if (count == 2)
+	if (trace->incident.cls != STORM_LOOP)
+		buf_add_str(&a->line, "Each of these sends again what the others sent, so that it does not end: ");
+	else if (count == 2)
 		buf_add_str(&a->line, "These two servers hand the mail to each other: ");
 	else
 		buf_addf(&a->line, "These %u servers hand the mail round: ", count);
