@@ -354,6 +354,20 @@ static void summary_guess(struct buf *out, const struct survey *survey)
 			 "and trace again.</p>\n");
 }
 
+static void summary_learnt(struct buf *out, const struct survey *survey)
+{
+	if (survey->learnt_count == 0)
+		return;
+	buf_add_str(out, "<p class=\"note\">These relays are believed, since they have handed us so much mail of so "
+			 "many people for so long: ");
+	for (unsigned i = 0; i < survey->learnt_count && i < SURVEY_LEARNT_MAX; i++) {
+		buf_add_str(out, i ? ", <bdi>" : "<bdi>");
+		mark_str(out, survey->learnt[i]);
+		buf_add_str(out, "</bdi>");
+	}
+	buf_add_str(out, ".</p>\n");
+}
+
 static void summary_list(struct buf *out, const struct survey *survey)
 {
 	char guilty[REPORT_WORDS_BYTES], copies[REPORT_WORDS_BYTES];
@@ -393,6 +407,7 @@ static void summary(struct buf *out, const struct report *report)
 		buf_addf(out, "<p class=\"note\">%s files or mails could not be read as they should.</p>\n",
 			 text_number(report->troubles, number));
 	summary_guess(out, survey);
+	summary_learnt(out, survey);
 	summary_list(out, survey);
 }
 

@@ -5,11 +5,11 @@
 #include "desk/json.h"
 #include "desk/report.h"
 
-static json_t *our_hosts_json(const struct survey *survey)
+static json_t *hosts_json(const char hosts[][SURVEY_HOST_BYTES], unsigned count, unsigned count_max)
 {
 	json_t *list = json_array();
-	for (unsigned i = 0; i < survey->our_host_count && i < SURVEY_OUR_HOSTS_MAX; i++)
-		json_array_append_new(list, json_word(survey->our_hosts[i]));
+	for (unsigned i = 0; i < count && i < count_max; i++)
+		json_array_append_new(list, json_word(hosts[i]));
 	return list;
 }
 
@@ -31,8 +31,10 @@ void report_json(FILE *out, const struct report *report)
 	json_member(&j, "first_seen", json_time(survey->first_ms));
 	json_member(&j, "last_seen", json_time(survey->last_ms));
 	member_number(&j, "ordinary_copies", survey->ordinary_copies);
-	json_member(&j, "our_hosts", our_hosts_json(survey));
+	json_member(&j, "our_hosts", hosts_json(survey->our_hosts, survey->our_host_count,
+						SURVEY_OUR_HOSTS_MAX));
 	json_member(&j, "our_hosts_guessed", json_boolean(survey->is_guessed));
+	json_member(&j, "relays_learnt", hosts_json(survey->learnt, survey->learnt_count, SURVEY_LEARNT_MAX));
 	json_list(&j, "incidents");
 	for (size_t i = 0; i < survey->incident_count; i++)
 		json_item(&j, json_incident(&survey->incidents[i]->incident, survey->incidents[i]));

@@ -325,16 +325,35 @@ static void list_more(struct desk *desk, const struct survey *survey)
 	table_end(&table);
 }
 
+static void list_hosts(struct buf *out, const char hosts[][SURVEY_HOST_BYTES], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		buf_add_str(out, i ? ", " : "");
+		text_safe(out, slice_from_str(hosts[i]));
+	}
+}
+
+static void say_learnt(struct desk *desk, const struct survey *survey)
+{
+	struct buf hosts;
+	if (survey->learnt_count == 0)
+		return;
+	buf_init(&hosts, 16 * 1024);
+	list_hosts(&hosts, survey->learnt, survey->learnt_count);
+	desk_wrap(desk, 2,
+		  "Note: these relays are believed, since they have handed us so much mail of so many "
+		  "people for so long: %s.",
+		  buf_str(&hosts));
+	buf_free(&hosts);
+}
+
 static void say_guess(struct desk *desk, const struct survey *survey)
 {
 	struct buf hosts;
 	if (!survey->is_guessed)
 		return;
 	buf_init(&hosts, 16 * 1024);
-	for (unsigned i = 0; i < survey->our_host_count && i < SURVEY_OUR_HOSTS_MAX; i++) {
-		buf_add_str(&hosts, i ? ", " : "");
-		text_safe(&hosts, slice_from_str(survey->our_hosts[i]));
-	}
+	list_hosts(&hosts, survey->our_hosts, survey->our_host_count);
 	if (hosts.len)
 		desk_wrap(desk, 2,
 			  "Note: which servers are ours was guessed from the topmost Received lines: %s. If "
@@ -363,8 +382,10 @@ static void say_head(struct desk *desk, const struct report *report)
 	if (survey->unparsable)
 		desk_wrap(desk, 2, "%s with no header line that can be read.",
 			  report_count(survey->unparsable, "mail", "mails", mails));
-	if (survey->incident_count > 0)
-		say_guess(desk, survey);
+	if (survey->incident_count == 0)
+		return;
+	say_guess(desk, survey);
+	say_learnt(desk, survey);
 }
 
 void report_text(struct desk *desk, const struct report *report)

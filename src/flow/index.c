@@ -134,6 +134,86 @@ static struct index_record *index_new_record(struct index_worker *w)
 	return &w->block->records[w->block->used++];
 }
 
+/* Is the name that it gave of the organisation that its address belongs to? */
+static bool index_is_consistent(const struct hop *hop)
+{
+	return hop->from_helo.len == 0 || slice_equal_nocase(hop->from_helo, hop->from_name) ||
+	       slice_equal_nocase(domain_org(hop->from_helo), domain_org(hop->from_name));
+}
+
+/* One place for each hash: who is seen more often than the one that holds it takes it
+ * (majority vote), and begins to be known anew. */
+static struct index_peer *index_peer_get(struct index *part, struct slice name)
+{
+	uint64_t key = index_hash(5, name);
+	struct index_peer *peer = &part->peers[key % INDEX_PEERS_MAX];
+	if (peer->key == key)
+		return peer;
+	if (peer->mails > 0) {
+		peer->mails--;
+		return NULL;
+	}
+	*peer = (struct index_peer){ .key = key };
+	memcpy(peer->name, name.ptr, name.len);
+	return peer;
+}
+
+static void index_note_peer(struct index *part, const struct hop *hop, const struct facts *f, uint64_t author)
+{
+	if (!hop_has_from(hop) || hop->from_name.len == 0 || hop->from_name.len >= SURVEY_HOST_BYTES)
+		return;
+	struct index_peer *peer = index_peer_get(part, hop->from_name);
+	if (!peer)
+		return;
+	peer->mails++;
+	peer->authors |= UINT64_C(1) << (author >> 20) % 64;
+	peer->is_inconsistent |= !index_is_consistent(hop);
+	if (f->time_ms > 0 && (peer->first_ms == 0 || f->time_ms < peer->first_ms))
+		peer->first_ms = f->time_ms;
+	if (f->time_ms > peer->last_ms)
+		peer->last_ms = f->time_ms;
+}
+
+static void index_join_peers(struct index *index, const struct index *part)
+{
+	for (unsigned i = 0; i < INDEX_PEERS_MAX; i++) {
+		struct index_peer *into = &index->peers[i];
+		const struct index_peer *from = &part->peers[i];
+		if (from->key != into->key) {
+			*into = from->mails > into->mails ? *from : *into;
+			continue;
+		}
+		into->mails += from->mails;
+		into->authors |= from->authors;
+		into->is_inconsistent |= from->is_inconsistent;
+		if (from->first_ms && (into->first_ms == 0 || from->first_ms < into->first_ms))
+			into->first_ms = from->first_ms;
+		if (from->last_ms > into->last_ms)
+			into->last_ms = from->last_ms;
+	}
+}
+
+/* Authors behind so many of 64 classes: n of them leave 64 (63/64)^n classes empty. */
+static bool index_has_many_authors(uint64_t authors)
+{
+	enum { CLASSES_OF_20_AUTHORS = 17 };
+	return __builtin_popcountll(authors) >= CLASSES_OF_20_AUTHORS;
+}
+
+unsigned index_learn_relays(const struct index *index, char hosts[][SURVEY_HOST_BYTES], unsigned hosts_max)
+{
+	static const int64_t day_ms = 24 * 3600 * INT64_C(1000);
+	unsigned count = 0;
+	for (unsigned i = 0; i < INDEX_PEERS_MAX && count < hosts_max; i++) {
+		const struct index_peer *peer = &index->peers[i];
+		if (peer->mails >= SURVEY_LEARNT_MAILS && !peer->is_inconsistent &&
+		    index_has_many_authors(peer->authors) &&
+		    peer->last_ms - peer->first_ms >= SURVEY_LEARNT_DAYS * day_ms)
+			memcpy(hosts[count++], peer->name, SURVEY_HOST_BYTES);
+	}
+	return count;
+}
+
 static void index_note(struct index *part, const struct facts *f, struct index_record *r)
 {
 	part->mails++;
@@ -145,6 +225,8 @@ static void index_note(struct index *part, const struct facts *f, struct index_r
 		part->last_ms = f->time_ms;
 	if (f->hop_count > 0 && f->hops[f->hop_count - 1].by.len > 0)
 		index_note_top(part, f->hops[f->hop_count - 1].by, 1);
+	if (f->hop_count > 0)
+		index_note_peer(part, &f->hops[f->hop_count - 1], f, r->from_key);
 }
 
 static void index_fill(struct index_record *r, const struct facts *f)
@@ -225,6 +307,7 @@ static bool index_join(struct index *index, struct index *part)
 		index->last_ms = part->last_ms;
 	for (unsigned i = 0; i < part->top_count; i++)
 		index_note_top(index, slice_from_str(part->tops[i].host), part->tops[i].mails);
+	index_join_peers(index, part);
 	return true;
 }
 

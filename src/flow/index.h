@@ -44,7 +44,16 @@ struct index_top {
 	char host[SURVEY_HOST_BYTES];
 	uint64_t mails;
 };
-enum { INDEX_TOPS_MAX = 512 };
+enum { INDEX_TOPS_MAX = 512, INDEX_PEERS_MAX = 128 };
+
+/* A host that handed mail to us, under its attested name. */
+struct index_peer {
+	uint64_t key;                /* hash of name; 0: free */
+	char name[SURVEY_HOST_BYTES];
+	uint64_t mails, authors;     /* authors: a bit for each of 64 classes of them */
+	int64_t first_ms, last_ms;
+	bool is_inconsistent;        /* it called itself by another organisation's name */
+};
 
 struct index {
 	struct index_block **blocks;
@@ -53,6 +62,7 @@ struct index {
 	int64_t first_ms, last_ms;
 	struct index_top tops[INDEX_TOPS_MAX]; /* the most frequent; the rarest gives way */
 	unsigned top_count;
+	struct index_peer peers[INDEX_PEERS_MAX]; /* by hash; the rarer one of a place gives way */
 };
 
 /* Looks the source over. NULL and the reason without memory. */
@@ -64,6 +74,9 @@ struct index_record *index_at(const struct index *index, uint32_t number);
 /* Hosts that wrote the topmost lines of at least 1 % of the mails: our own, as far as
  * mailboxes tell. Returns how many. */
 unsigned index_guess_hosts(const struct index *index, char hosts[][SURVEY_HOST_BYTES], unsigned hosts_max);
+
+/* Relays that long experience vouches for (SURVEY_LEARNT_*). Returns how many. */
+unsigned index_learn_relays(const struct index *index, char hosts[][SURVEY_HOST_BYTES], unsigned hosts_max);
 
 /* The mailbox that a mail was for: Delivered-To and the like, else its file's name. */
 struct slice index_recipient(const struct source *source, const struct facts *facts, uint32_t file);

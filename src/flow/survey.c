@@ -34,7 +34,7 @@ struct surveyor {
 	const struct survey_setup *setup;
 	struct facts_setup facts;
 	struct trace_setup trace;
-	const char *our_hosts[SURVEY_OUR_HOSTS_MAX];
+	const char *our_hosts[SURVEY_OUR_HOSTS_MAX], *learnt[SURVEY_LEARNT_MAX];
 	struct index *index;
 	struct survey *survey;
 	struct survey_worker *workers;
@@ -359,7 +359,11 @@ static void adopt_hosts(struct surveyor *s)
 		s->facts.our_hosts = s->our_hosts;
 		s->facts.our_host_count = survey->our_host_count;
 	}
-	s->trace = (struct trace_setup){ .relays = s->setup->relays, .relay_count = s->setup->relay_count,
+	survey->learnt_count = index_learn_relays(s->index, survey->learnt, SURVEY_LEARNT_MAX);
+	for (unsigned i = 0; i < survey->learnt_count; i++)
+		s->learnt[i] = survey->learnt[i];
+	s->trace = (struct trace_setup){ .vouched = { s->setup->relays, s->setup->relay_count, s->learnt,
+						      survey->learnt_count },
 					 .our_hosts = s->facts.our_hosts,
 					 .our_host_count = s->facts.our_host_count };
 }

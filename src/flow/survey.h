@@ -22,6 +22,11 @@ enum {
 	SURVEY_INCIDENTS_MAX = 200,
 	SURVEY_OUR_HOSTS_MAX = 32,
 	SURVEY_HOST_BYTES = 128,
+	SURVEY_LEARNT_MAX = 32,
+	/* What makes a relay that hands mail to us believed (.8), without being named: */
+	SURVEY_LEARNT_MAILS = 1000,      /* so many mails */
+	SURVEY_LEARNT_AUTHORS = 20,      /* of so many authors */
+	SURVEY_LEARNT_DAYS = 7,          /* over so long, and it never called itself otherwise */
 };
 
 /* What goes on, for a progress bar: called about ten times a second in the thread
@@ -50,6 +55,8 @@ struct survey {
 	char our_hosts[SURVEY_OUR_HOSTS_MAX][SURVEY_HOST_BYTES];
 	unsigned our_host_count;
 	bool is_guessed;                 /* our_hosts: from the topmost Received lines */
+	char learnt[SURVEY_LEARNT_MAX][SURVEY_HOST_BYTES]; /* relays that were learnt */
+	unsigned learnt_count;
 	struct trace_incident **incidents; /* most surplus first */
 	size_t incident_count;
 	uint64_t incidents_forgotten;

@@ -4,7 +4,7 @@
  */
 #include "storm/culprit.h"
 
-static const double TRUST_RELAY = .95, TRUST_UNKNOWN = .5, TRUST_BREAK = .3, TRUST_LEAST = .45;
+static const double TRUST_RELAY = .95, TRUST_LEARNT = .8, TRUST_UNKNOWN = .5, TRUST_BREAK = .3, TRUST_LEAST = .45;
 
 /* How many whole labels both names end with, up to two. */
 static unsigned common_labels(struct slice a, struct slice b)
@@ -81,12 +81,19 @@ static bool is_audience_host(const struct facts *facts, struct slice host)
 	       !culprit_is_same_org(host, facts->list_id) && !is_recipient_org(facts, host);
 }
 
-static bool is_relay(const char *const *relays, size_t count, struct slice host)
+static bool is_among(const char *const *hosts, size_t count, struct slice host)
 {
 	for (size_t i = 0; i < count; i++)
-		if (slice_equal_nocase(host, slice_from_str(relays[i])))
+		if (slice_equal_nocase(host, slice_from_str(hosts[i])))
 			return true;
 	return false;
+}
+
+static double trust_in(const struct vouched *vouched, struct slice host)
+{
+	if (is_among(vouched->relays, vouched->relay_count, host))
+		return TRUST_RELAY;
+	return is_among(vouched->learnt, vouched->learnt_count, host) ? TRUST_LEARNT : TRUST_UNKNOWN;
 }
 
 /* Was this hop written by the party that the hop above speaks of? One that names no
@@ -100,12 +107,11 @@ static bool is_joined(const struct hop *hop, const struct handover *above, bool 
 }
 
 /* How much of the trust in the hop above remains at this hop. */
-static double trust_factor(const struct hop *hop, bool is_hop_joined, const char *const *relays,
-			   size_t relay_count)
+static double trust_factor(const struct hop *hop, bool is_hop_joined, const struct vouched *vouched)
 {
 	if (hop->by.len == 0)
 		return 1; /* a local step that names no host; it attests nothing either */
-	double trust = is_relay(relays, relay_count, hop->by) ? TRUST_RELAY : TRUST_UNKNOWN;
+	double trust = trust_in(vouched, hop->by);
 	return is_hop_joined ? trust : trust * TRUST_BREAK;
 }
 
@@ -195,8 +201,8 @@ static void step_judge(const struct facts *facts, const struct hop *hop, struct 
 	}
 }
 
-size_t culprit_walk(const struct facts *facts, const char *const *relays, size_t relay_count,
-		    struct culprit_step *steps, size_t *first_out)
+size_t culprit_walk(const struct facts *facts, const struct vouched *vouched, struct culprit_step *steps,
+		    size_t *first_out)
 {
 	struct peer peer;
 	peer_of(facts, &peer);
@@ -211,19 +217,18 @@ size_t culprit_walk(const struct facts *facts, const char *const *relays, size_t
 		if (!hop)
 			break;
 		step->is_joined = is_joined(hop, &from, k > first && !hop_has_from(&facts->hops[k - 1]));
-		trust *= trust_factor(hop, step->is_joined, relays, relay_count);
+		trust *= trust_factor(hop, step->is_joined, vouched);
 		step_down(hop, &from, trust);
 	}
 	*first_out = first;
 	return count;
 }
 
-void culprit_find(const struct facts *facts, const char *const *relays, size_t relay_count,
-		  struct culprit *culprit_out)
+void culprit_find(const struct facts *facts, const struct vouched *vouched, struct culprit *culprit_out)
 {
 	struct culprit_step steps[CULPRIT_STEPS_MAX];
 	const struct culprit_step *found = NULL;
-	size_t first, count = culprit_walk(facts, relays, relay_count, steps, &first);
+	size_t first, count = culprit_walk(facts, vouched, steps, &first);
 	for (size_t i = 0; i < count && (!found || found->kind != CULPRIT_FETCH); i++)
 		if (steps[i].kind == CULPRIT_FETCH || (steps[i].kind == CULPRIT_AUDIENCE && !found))
 			found = &steps[i];

@@ -8,7 +8,7 @@
  * host of a domain in the audience. The party is then the address that the
  * receiver of that hop wrote down, never what the party says of itself; how far
  * to believe the receiver is the product of trust down the chain (own hosts 1,
- * configured relays .95, others .5; a break in the chain .3). Below .45 nobody is
+ * configured relays .95, learnt ones .8, others .5; a break in the chain .3). Below .45 nobody is
  * found, and the copy speaks only for its peer. From is never looked at as a
  * party. What it cannot do: name a host that leaves neither marks nor a hop, or
  * anything behind a relay that nobody vouches for.
@@ -39,6 +39,15 @@ struct culprit {
 	int64_t hop_ms;            /* time of that line, by its own clock; 0: none */
 };
 
+/* Whose Received lines are believed: those that the postmaster named (.95), and those
+ * that a mailbox's own experience vouches for (.8; algorithms.md 2.2, rep). */
+struct vouched {
+	const char *const *relays;
+	size_t relay_count;
+	const char *const *learnt;
+	size_t learnt_count;
+};
+
 /* Who handed the mail to the writer of a Received line, as that line says. */
 struct handover {
 	struct ip ip;
@@ -67,16 +76,14 @@ struct peer {
 };
 
 void peer_of(const struct facts *facts, struct peer *peer_out);
-/* relays: hosts whose lines are believed. kind is CULPRIT_NONE when nobody can
- * be found. Slices point into the facts. */
-void culprit_find(const struct facts *facts, const char *const *relays, size_t relay_count,
-		  struct culprit *culprit_out);
+/* kind is CULPRIT_NONE when nobody can be found. Slices point into the facts. */
+void culprit_find(const struct facts *facts, const struct vouched *vouched, struct culprit *culprit_out);
 /* The chain from the trust boundary down. steps[i] is for hop *first_out + i, the last
  * one for the party below the lowest hop; CULPRIT_STEPS_MAX places are needed.
  * Returns how many; at least one. */
 enum { CULPRIT_STEPS_MAX = FACTS_HOPS_MAX + 1 };
-size_t culprit_walk(const struct facts *facts, const char *const *relays, size_t relay_count,
-		    struct culprit_step *steps, size_t *first_out);
+size_t culprit_walk(const struct facts *facts, const struct vouched *vouched, struct culprit_step *steps,
+		    size_t *first_out);
 /* Is the receiver believed, and did it write down an address? */
 bool culprit_is_believed(const struct handover *from);
 /* The culprit that this step is. */

@@ -18,7 +18,9 @@ void judge_find_source(struct judge *j)
 		return;
 	j->has_source = true;
 	peer_of(j->facts, &j->peer);
-	culprit_find(j->facts, j->storm->setup.relays, j->storm->setup.relay_count, &j->culprit);
+	const struct vouched vouched = { .relays = j->storm->setup.relays,
+					 .relay_count = j->storm->setup.relay_count };
+	culprit_find(j->facts, &vouched, &j->culprit);
 	j->door = tier_door(j->storm->setup.site_key, &j->peer, &j->culprit);
 }
 

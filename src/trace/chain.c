@@ -140,7 +140,7 @@ void chain_read(struct trace *trace, const struct facts *facts, struct chain *ch
 	struct culprit_step steps[CULPRIT_STEPS_MAX];
 	struct peer peer;
 	size_t first;
-	culprit_walk(facts, trace->setup->relays, trace->setup->relay_count, steps, &first);
+	culprit_walk(facts, &trace->setup->vouched, steps, &first);
 	size_t border = first > 0 ? first - 1 : 0;
 	chain_out->count = 0;
 	chain_out->is_remade = false;

@@ -126,7 +126,7 @@ static void loop_parties(const struct trace_setup *setup, const struct loop *loo
 {
 	struct culprit_step steps[CULPRIT_STEPS_MAX];
 	size_t first;
-	culprit_walk(loop->facts, setup->relays, setup->relay_count, steps, &first);
+	culprit_walk(loop->facts, &setup->vouched, steps, &first);
 	for (size_t i = 0; i < ring_len; i++) {
 		const struct loop_host *h = &loop->hosts[ring[i]];
 		bool is_ours = host_is_ours(setup, h->name);

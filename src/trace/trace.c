@@ -231,7 +231,7 @@ void trace_add(struct trace *trace, const struct facts *facts, struct slice reci
 		trace->filed_again++;
 		return;
 	}
-	culprit_find(facts, trace->setup->relays, trace->setup->relay_count, &culprit);
+	culprit_find(facts, &trace->setup->vouched, &culprit);
 	enum tier tier = copy_tier(trace, facts, &culprit);
 	bool is_surplus = root && !is_first && (tier == TIER_T1 || tier == TIER_T2);
 	if (root && is_first)

@@ -19,6 +19,7 @@
 #define QUELL_TRACE_TRACE_H
 
 #include "mail/facts.h"
+#include "storm/culprit.h"
 #include "storm/incident.h"
 
 enum {
@@ -120,8 +121,7 @@ struct trace_incident {
 };
 
 struct trace_setup {
-	const char *const *relays;   /* hosts whose Received lines are believed (.95) */
-	size_t relay_count;
+	struct vouched vouched;      /* hosts whose Received lines are believed */
 	const char *const *our_hosts;/* never blamed; the same as in facts_setup */
 	size_t our_host_count;
 };

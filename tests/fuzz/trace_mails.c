@@ -15,7 +15,7 @@ static const uint8_t key[HASH_KEY_BYTES] = { 1 };
 static const char *const hosts[] = { "mx.example.org" };
 static const char *const relays[] = { "relay.example.net" };
 static const struct facts_setup facts_setup = { .site_key = key, .our_hosts = hosts, .our_host_count = 1 };
-static const struct trace_setup setup = { .relays = relays, .relay_count = 1, .our_hosts = hosts,
+static const struct trace_setup setup = { .vouched = { .relays = relays, .relay_count = 1 }, .our_hosts = hosts,
 					  .our_host_count = 1 };
 
 static void need(bool is_so)

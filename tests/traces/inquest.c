@@ -38,7 +38,7 @@ void inquest_end(struct inquest *q)
 
 static struct trace_setup setup_with(const struct inquest *q, const char *const *relay)
 {
-	return (struct trace_setup){ .relays = relay, .relay_count = *relay != NULL,
+	return (struct trace_setup){ .vouched = { .relays = relay, .relay_count = *relay != NULL },
 				     .our_hosts = q->our_hosts, .our_host_count = q->setup.our_host_count };
 }
 
@@ -52,6 +52,12 @@ void inquest_hire(struct inquest *q, const char *relay, const unsigned points[IN
 		assert_non_null(q->tracers[i]);
 		q->tracer_count++;
 	}
+}
+
+void inquest_learn(struct inquest *q)
+{
+	struct vouched *vouched = &q->trace_setup.vouched;
+	*vouched = (struct vouched){ .learnt = vouched->relays, .learnt_count = vouched->relay_count };
 }
 
 void inquest_again(struct inquest *q)

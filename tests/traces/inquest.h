@@ -41,6 +41,8 @@ void inquest_read_text(struct inquest *q, struct slice mail, const char *recipie
 /* Tracers of its own: each gets the first points[i] copies; 0 ends
  * the list. relay may be NULL. */
 void inquest_hire(struct inquest *q, const char *relay, const unsigned points[INQUEST_TRACERS_MAX]);
+/* The relay is only learnt, nobody has named it. */
+void inquest_learn(struct inquest *q);
 /* For the next storm, with the same tracers. */
 void inquest_again(struct inquest *q);
 /* What the tracer of the i-th point says. */

@@ -141,6 +141,45 @@ static void our_hosts_are_guessed_from_the_topmost_lines_and_it_is_said(void **s
 	survey_free(survey);
 }
 
+/* Mails of many authors over days, all handed to us by one relay. */
+static void put_traffic(int mails, int authors, int hours_each, const char *helo)
+{
+	shelf_begin(&shelf);
+	for (int i = 0; i < mails; i++) {
+		int hour = i * hours_each / 100;
+		shelf_put(&shelf, 0,
+			  "Received: from %s (out.isp.example [198.51.100.9])\n"
+			  "\tby mx.ours.example with ESMTP id X%d; %d Dec 2005 %02d:00:00 +0000\n"
+			  "From: a%d@some.example\nSubject: %d\nMessage-ID: <%d@x>\n\nText\n",
+			  helo, i, 1 + hour / 24, hour % 24, i % authors, i, i);
+	}
+}
+
+static void a_relay_of_long_standing_is_learnt_and_none_that_lied_once(void **state)
+{
+	(void)state;
+	put_traffic(1200, 60, 20, "out.isp.example");
+	struct survey *survey = look();
+	assert_int_equal(survey->learnt_count, 1);
+	assert_string_equal(survey->learnt[0], "out.isp.example");
+	survey_free(survey);
+	static const struct {
+		int mails, authors, hours_each;
+		const char *helo;
+	} unproven[] = {
+		{ 900, 60, 20, "out.isp.example" },  /* too few */
+		{ 1200, 5, 20, "out.isp.example" },  /* of too few people: a storm looks like that */
+		{ 1200, 60, 8, "out.isp.example" },  /* within four days */
+		{ 1200, 60, 20, "mail.bank.example" }, /* under another's name */
+	};
+	for (size_t i = 0; i < sizeof unproven / sizeof unproven[0]; i++) {
+		put_traffic(unproven[i].mails, unproven[i].authors, unproven[i].hours_each, unproven[i].helo);
+		survey = look();
+		assert_int_equal(survey->learnt_count, 0);
+		survey_free(survey);
+	}
+}
+
 static void a_mail_that_vanished_is_counted_and_the_rest_is_done(void **state)
 {
 	(void)state;
@@ -401,6 +440,7 @@ int main(void)
 		cmocka_unit_test(the_same_delivery_filed_in_two_folders_is_counted_once),
 		cmocka_unit_test(the_same_text_newly_sent_every_minute_is_no_storm),
 		cmocka_unit_test(our_hosts_are_guessed_from_the_topmost_lines_and_it_is_said),
+		cmocka_unit_test(a_relay_of_long_standing_is_learnt_and_none_that_lied_once),
 		cmocka_unit_test(a_mail_that_vanished_is_counted_and_the_rest_is_done),
 		cmocka_unit_test(a_mail_that_came_to_one_host_seven_times_is_a_loop),
 		cmocka_unit_test(four_visits_to_one_host_are_ordinary),

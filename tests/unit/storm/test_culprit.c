@@ -7,6 +7,7 @@
 
 static const uint8_t key[HASH_KEY_BYTES] = { 1 };
 static const char *const relays[] = { "smtp.isp.example" };
+static const struct vouched vouched = { .relays = relays, .relay_count = 1 };
 
 #define FROM "From: <offers@author.example>\r\n"
 #define TO "To: <post@quayside.example>, <info@wharf.example>, <anna@ours.example>\r\n"
@@ -107,7 +108,7 @@ static void the_culprit_of_a_copy_is_found_on_the_careful_side(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct culprit c;
 		const struct row *row = &rows[i];
-		culprit_find(read_row(&arena, row), relays, 1, &c);
+		culprit_find(read_row(&arena, row), &vouched, &c);
 		if (c.kind != row->kind)
 			fail_msg("%s: kind %d, wanted %d", row->name, c.kind, row->kind);
 		if (c.kind == CULPRIT_NONE)
@@ -134,7 +135,7 @@ static void note(struct stage *stage, const struct row *row, unsigned surplus, u
 	struct culprit culprit;
 	const struct facts *f = read_row(&stage->arena, row);
 	peer_of(f, &peer);
-	culprit_find(f, relays, 1, &culprit);
+	culprit_find(f, &vouched, &culprit);
 	for (unsigned i = 0; i < times; i++)
 		parties_note(stage->track, &(struct sighting){
 			.facts = f, .peer = &peer, .culprit = &culprit, .surplus = surplus,
