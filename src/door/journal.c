@@ -93,6 +93,10 @@ struct journal *journal_open(struct loop *l, const char *dir, struct slice curso
 	int result = journal_open_handle(&j->handle, dir);
 	if (result >= 0)
 		result = sd_journal_add_match(j->handle, JOURNAL_MATCH, 0);
+	/* Only asking for the descriptor makes the library watch the folder: without it a
+	 * rotated journal would be the last that is seen. */
+	if (result >= 0)
+		result = sd_journal_get_fd(j->handle);
 	if (result >= 0 && journal_seek(j, cursor))
 		j->timer = loop_timer_start(l, 0, JOURNAL_LOOK_MS, journal_look, j);
 	if (!j->timer) {

@@ -175,8 +175,8 @@ static void tell(struct surveyor *s, const char *what, unsigned worker, uint64_t
 	const struct survey_setup *setup = s->setup;
 	if (worker != 0 || !setup->progress)
 		return;
-	s->done++;
-	setup->progress(setup->progress_ctx, what, s->done * setup->source->worker_count, all);
+	uint64_t done = ++s->done * setup->source->worker_count; /* the others are as quick */
+	setup->progress(setup->progress_ctx, what, done < all ? done : all, all);
 }
 
 static void look_for_loop(struct surveyor *s, struct survey_worker *w, const struct index_record *r,

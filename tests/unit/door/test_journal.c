@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The journal as a source of confirmation, with real journal files: systemd's own
+ * program writes them, door/journal follows them.
+ */
+#include "../unit.h"
+
+#include "door/journal.h"
+#include "wire/maillog.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TOOLS_ABSENT = 77, ENTRY_BYTES = 4096 };
+
+struct follower {
+	struct loop *loop;
+	struct journal *journal;
+	struct buf got; /* messages, each ended by '|' */
+};
+
+static char folder[64];
+static unsigned entries, files;
+
+static const char *tools(void)
+{
+	static char tool[4096];
+	const char *where = getenv("QUELL_JOURNAL_TOOLS");
+	snprintf(tool, sizeof tool, "%s/lib/systemd/systemd-journal-remote", where ? where : "");
+	return access(tool, X_OK) == 0 ? where : NULL;
+}
+
+/* Entries of one facility into a journal file of their own. */
+static void write_journal(int facility, const char *const *messages)
+{
+	char command[8192];
+	snprintf(command, sizeof command,
+		 "LD_LIBRARY_PATH=%s/usr/lib/x86_64-linux-gnu %s/lib/systemd/systemd-journal-remote "
+		 "-o %s/%u.journal - >/dev/null 2>&1", tools(), tools(), folder, files++);
+	FILE *pipe = popen(command, "w");
+	assert_non_null(pipe);
+	for (size_t i = 0; messages[i]; i++) {
+		entries++;
+		fprintf(pipe, "__REALTIME_TIMESTAMP=%llu\n__MONOTONIC_TIMESTAMP=%u\n"
+			      "_BOOT_ID=0123456789abcdef0123456789abcdef\n_MACHINE_ID=0123456789abcdef0123456789abcdef\n"
+			      "SYSLOG_FACILITY=%d\nPRIORITY=6\nSYSLOG_IDENTIFIER=postfix/cleanup\nMESSAGE=%s\n\n",
+			1764000000000000ull + entries * 1000000ull, entries * 1000000, facility, messages[i]);
+	}
+	assert_int_equal(pclose(pipe), 0);
+}
+
+static void on_line(void *ctx, struct slice line)
+{
+	struct follower *f = ctx;
+	size_t at = slice_find_nocase(line, 0, SLICE("]: "));
+	buf_add(&f->got, slice_from(line, at + 3));
+	buf_add_byte(&f->got, '|');
+}
+
+static void follow(struct follower *f, struct slice cursor)
+{
+	struct error error = { .status = EXIT_FINE };
+	*f = (struct follower){ .loop = loop_new(NULL) };
+	buf_init(&f->got, 1 << 20);
+	f->journal = journal_open(f->loop, folder, cursor, on_line, f, &error);
+	if (!f->journal)
+		fail_msg("%s", error.text);
+}
+
+static void expect(struct follower *f, const char *messages)
+{
+	for (int i = 0; i < 100 && strcmp(buf_str(&f->got), messages) != 0; i++)
+		loop_run_once(f->loop, 50);
+	assert_string_equal(buf_str(&f->got), messages);
+}
+
+static void leave(struct follower *f)
+{
+	journal_close(&f->journal);
+	loop_free(f->loop);
+	buf_free(&f->got);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/quell-journal-XXXXXX");
+	files = 0;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+	(void)state;
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return system(command);
+}
+
+static const char *const before[] = { "A1: message-id=<1@x>", NULL };
+static const char *const later[] = { "B1: message-id=<2@x>", "B2: message-id=<3@x>", NULL };
+static const char *const last[] = { "C1: message-id=<4@x>", NULL };
+
+static void only_mail_that_comes_after_the_start_is_handed_out(void **state)
+{
+	struct follower f;
+	(void)state;
+	write_journal(2, before);
+	follow(&f, (struct slice){ NULL, 0 });
+	write_journal(3, last); /* another facility */
+	write_journal(2, later);
+	expect(&f, "B1: message-id=<2@x>|B2: message-id=<3@x>|");
+	leave(&f);
+}
+
+static void after_a_restart_it_goes_on_behind_the_last_entry(void **state)
+{
+	struct follower f;
+	struct buf cursor;
+	(void)state;
+	buf_init(&cursor, 4096);
+	write_journal(2, before);
+	follow(&f, (struct slice){ NULL, 0 });
+	write_journal(2, later);
+	expect(&f, "B1: message-id=<2@x>|B2: message-id=<3@x>|");
+	journal_cursor(f.journal, &cursor);
+	assert_true(cursor.len > 0);
+	leave(&f);
+	write_journal(2, last); /* while nobody looks */
+	follow(&f, buf_slice(&cursor));
+	expect(&f, "C1: message-id=<4@x>|");
+	leave(&f);
+	buf_free(&cursor);
+}
+
+static void an_unknown_position_means_from_the_end(void **state)
+{
+	struct follower f;
+	(void)state;
+	write_journal(2, before);
+	follow(&f, SLICE("s=no;such=cursor"));
+	write_journal(2, later);
+	expect(&f, "B1: message-id=<2@x>|B2: message-id=<3@x>|");
+	leave(&f);
+}
+
+static void a_folder_that_is_not_there_is_an_error_that_says_so(void **state)
+{
+	struct error error = { .status = EXIT_FINE };
+	struct loop *loop = loop_new(NULL);
+	(void)state;
+	assert_null(journal_open(loop, "/nonexistent", (struct slice){ NULL, 0 }, on_line, NULL, &error));
+	assert_int_equal(error.status, EXIT_UNAVAILABLE);
+	assert_non_null(strstr(error.text, "journal"));
+	loop_free(loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(only_mail_that_comes_after_the_start_is_handed_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(after_a_restart_it_goes_on_behind_the_last_entry, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_unknown_position_means_from_the_end, setup, teardown),
+		cmocka_unit_test(a_folder_that_is_not_there_is_an_error_that_says_so),
+	};
+	if (!tools()) {
+		fputs("door journal: skipped, systemd-journal-remote is not here (./check fetches it)\n", stderr);
+		return TOOLS_ABSENT;
+	}
+	return cmocka_run_group_tests_name("door journal", tests, NULL, NULL);
+}
