@@ -44,6 +44,38 @@ struct hash128 hash_sip128(const uint8_t *key, struct slice s)
 	return h;
 }
 
+static inline uint64_t mix_byte(uint64_t hash, char c)
+{
+	return (hash ^ (unsigned char)c) * UINT64_C(0x100000001b3);
+}
+
+static inline uint64_t mix_length(uint64_t hash, size_t len)
+{
+	return (hash ^ len) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static inline uint64_t mix_end(uint64_t hash)
+{
+	hash ^= hash >> 31;
+	return hash ? hash : 1;
+}
+
+uint64_t hash_mix(uint64_t hash, struct slice s)
+{
+	hash = mix_length(hash, s.len);
+	for (size_t i = 0; i < s.len; i++)
+		hash = mix_byte(hash, s.ptr[i]);
+	return mix_end(hash);
+}
+
+uint64_t hash_mix_nocase(uint64_t hash, struct slice s)
+{
+	hash = mix_length(hash, s.len);
+	for (size_t i = 0; i < s.len; i++)
+		hash = mix_byte(hash, ascii_lower(s.ptr[i]));
+	return mix_end(hash);
+}
+
 void hash_hmac96(const uint8_t key[HASH_KEY_BYTES], struct slice s, uint8_t out[HMAC_BYTES])
 {
 	uint8_t full[crypto_auth_hmacsha256_BYTES];

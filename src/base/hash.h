@@ -7,6 +7,8 @@
  *   faster on long bodies; bench/hash shows both, so the choice can be revisited.)
  * siphash: SipHash-2-4-128 with a secret key, for tables that strangers could
  *   try to fill with collisions.
+ * mix: 64 bits, quick and unkeyed, for tables in which a collision costs work and
+ *   decides nothing (the look over a mailbox).
  * hmac: HMAC-SHA256 cut to 96 bits, for the stamp.
  */
 #ifndef QUELL_BASE_HASH_H
@@ -42,6 +44,11 @@ void digest_end(struct digest *d, uint8_t *out);
 
 /* key: the first 16 bytes are used. */
 struct hash128 hash_sip128(const uint8_t *key, struct slice s);
+
+/* Goes on from hash (any number begins); length first. Never 0. */
+uint64_t hash_mix(uint64_t hash, struct slice s);
+/* The same whatever the case of ASCII letters. */
+uint64_t hash_mix_nocase(uint64_t hash, struct slice s);
 
 void hash_hmac96(const uint8_t key[HASH_KEY_BYTES], struct slice s, uint8_t out[HMAC_BYTES]);
 /* In constant time. */

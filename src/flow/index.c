@@ -27,19 +27,10 @@ struct index_maker {
 	struct index_worker *workers;
 };
 
-static uint64_t index_hash(uint64_t hash, struct slice s)
-{
-	hash = (hash ^ s.len) * UINT64_C(0x9e3779b97f4a7c15);
-	for (size_t i = 0; i < s.len; i++)
-		hash = (hash ^ (unsigned char)s.ptr[i]) * UINT64_C(0x100000001b3);
-	hash ^= hash >> 31;
-	return hash ? hash : 1;
-}
-
 /* The local part as it is, the domain is lower case already. */
 static uint64_t index_address(const struct address *a)
 {
-	return a->local.len + a->domain.len ? index_hash(index_hash(2, a->local), a->domain) : 0;
+	return a->local.len + a->domain.len ? hash_mix(hash_mix(2, a->local), a->domain) : 0;
 }
 
 static bool index_is_prefix(struct slice *s)
@@ -65,7 +56,7 @@ static uint64_t index_thread(struct slice subject)
 	for (size_t i = 0; i < subject.len && len < sizeof bare; i++)
 		if (!ascii_is_digit(subject.ptr[i]))
 			bare[len++] = ascii_lower(subject.ptr[i]);
-	return len ? index_hash(3, slice_make(bare, len)) : 0;
+	return len ? hash_mix(3, slice_make(bare, len)) : 0;
 }
 
 /* Mailers that write bounces without saying so in the header. */
@@ -99,7 +90,7 @@ static void index_note_top(struct index *part, struct slice host, uint64_t mails
 {
 	struct index_top *rarest = &part->tops[0];
 	host = slice_first(host, SURVEY_HOST_BYTES - 1);
-	uint64_t key = index_hash(4, host);
+	uint64_t key = hash_mix(4, host);
 	for (unsigned i = 0; i < part->top_count; i++) {
 		struct index_top *top = &part->tops[i];
 		if (top->key == key) {
@@ -145,7 +136,7 @@ static bool index_is_consistent(const struct hop *hop)
  * (majority vote), and begins to be known anew. */
 static struct index_peer *index_peer_get(struct index *part, struct slice name)
 {
-	uint64_t key = index_hash(5, name);
+	uint64_t key = hash_mix(5, name);
 	struct index_peer *peer = &part->peers[key % INDEX_PEERS_MAX];
 	if (peer->key == key)
 		return peer;
@@ -234,7 +225,7 @@ static void index_fill(struct index_record *r, const struct facts *f)
 	uint64_t from = index_address(&f->from);
 	r->time_ms = f->time_ms;
 	r->from_key = from;
-	r->content_key = from || f->subject.len ? index_hash(from, f->subject) : 0;
+	r->content_key = from || f->subject.len ? hash_mix(from, f->subject) : 0;
 	r->to_key = f->audience_count ? index_address(&f->audience[0]) : 0;
 	r->thread_key = index_thread(f->subject);
 	r->received = index_cap(f->hop_total);
@@ -453,5 +444,9 @@ struct slice index_recipient(const struct source *source, const struct facts *fa
 {
 	if (facts->delivered_to_count > 0)
 		return facts->delivered_to[0];
+	/* Our own lines, from the top; a catch-all mailbox has mail of many. */
+	for (size_t i = 0; i < facts->hop_count && (i == 0 || i <= facts->peer_hop); i++)
+		if (facts->hops[i].for_addr.len > 0)
+			return facts->hops[i].for_addr;
 	return slice_from_str(source->mailbox_name(source->ctx, file));
 }

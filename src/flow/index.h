@@ -78,7 +78,8 @@ unsigned index_guess_hosts(const struct index *index, char hosts[][SURVEY_HOST_B
 /* Relays that long experience vouches for (SURVEY_LEARNT_*). Returns how many. */
 unsigned index_learn_relays(const struct index *index, char hosts[][SURVEY_HOST_BYTES], unsigned hosts_max);
 
-/* The mailbox that a mail was for: Delivered-To and the like, else its file's name. */
+/* The mailbox that a mail was for: Delivered-To and the like, else what our own Received
+ * lines say behind "for", else its file's name. */
 struct slice index_recipient(const struct source *source, const struct facts *facts, uint32_t file);
 
 #endif

@@ -154,12 +154,12 @@ static uint32_t choose(struct index *index, const struct pattern_row *row, uint3
 		const struct index_record *r = index_at(index, i);
 		uint64_t key = r->time_ms > 0 ? row->key(r) : 0;
 		if (key)
-			tally_add(tally, key);
+			++*tally_at(tally, key);
 		if (key)
 			order[count++] = i;
 	}
 	for (uint32_t i = 0; i < count; i++)
-		if (tally_count(tally, row->key(index_at(index, order[i]))) >= row->mails_min)
+		if (*tally_at(tally, row->key(index_at(index, order[i]))) >= row->mails_min)
 			order[kept++] = order[i];
 	count = kept;
 	struct run_order by = { index, row };

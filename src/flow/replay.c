@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "flow/index.h"
+#include "flow/tally.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,35 +32,29 @@ struct player {
 	struct arena arena;
 	struct incident **incidents; /* as last handed out */
 	size_t incident_count;
-	uint64_t *pairs;             /* a set: tag of the pair, its lowest bits are below */
-	size_t pair_slots;
+	struct tally pairs;          /* what became of each */
 	int64_t ticked_ms;
 	bool is_out_of_memory;
 };
 
 enum { REPLAY_INCIDENTS_MAX = 1000 };
 
-/* What became of a pair, in the two lowest bits of its slot. */
-enum { PAIR_PASSED = 1, PAIR_WITHHELD = 2, PAIR_BITS = 3 };
+/* What became of a pair: bits of its counter. */
+enum { PAIR_PASSED = 1, PAIR_WITHHELD = 2 };
 
-/* One recipient of one mail: the set has twice as many slots as there are mails. */
 static void note_pair(struct player *p, const struct rcpt_verdict *v)
 {
 	uint64_t tag;
 	memcpy(&tag, v->pair, sizeof tag);
-	tag = (tag | 4) & ~(uint64_t)PAIR_BITS;
-	size_t at = (size_t)(tag >> 3) % p->pair_slots;
-	while (p->pairs[at] != 0 && (p->pairs[at] & ~(uint64_t)PAIR_BITS) != tag)
-		at = (at + 1) % p->pair_slots;
-	p->pairs[at] |= tag | (v->deed <= DEED_TAG ? PAIR_PASSED : PAIR_WITHHELD);
+	*tally_at(&p->pairs, tag | 1) |= v->deed <= DEED_TAG ? PAIR_PASSED : PAIR_WITHHELD;
 }
 
 /* Withheld, and no copy passed, before or after: that must not be. */
 static uint64_t count_lost(const struct player *p)
 {
 	uint64_t lost = 0;
-	for (size_t i = 0; i < p->pair_slots; i++)
-		lost += (p->pairs[i] & PAIR_BITS) == PAIR_WITHHELD;
+	for (size_t i = 0; i < p->pairs.slots; i++)
+		lost += p->pairs.counts[i] == PAIR_WITHHELD;
 	return lost;
 }
 
@@ -236,9 +231,7 @@ static bool play_all(struct player *p, struct error *error)
 	uint32_t count = (uint32_t)p->index->mails;
 	p->order = mem_alloc_array(count + 1u, sizeof *p->order);
 	p->incidents = mem_alloc_array(REPLAY_INCIDENTS_MAX, sizeof *p->incidents);
-	p->pair_slots = 2 * (size_t)count + 1;
-	p->pairs = mem_alloc_array(p->pair_slots, sizeof *p->pairs);
-	if (!p->order || !p->incidents || !p->pairs)
+	if (!tally_begin(&p->pairs, count) || !p->order || !p->incidents)
 		return error_set(error, EXIT_TRY_AGAIN, "no memory for %u mails", count);
 	for (uint32_t i = 0; i < count; i++)
 		p->order[i] = i;
@@ -260,7 +253,7 @@ static void drop_player(struct player *p)
 		mem_free(p->incidents[i]);
 	mem_free(p->incidents);
 	mem_free(p->order);
-	mem_free(p->pairs);
+	tally_free(&p->pairs);
 	arena_free(&p->arena);
 	storm_free(p->storm);
 	index_free(p->index);

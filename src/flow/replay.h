@@ -5,8 +5,8 @@
  *
  * The mails are played in the order of their times (mails without one: after the one
  * before them in their file). Each counts as taken over by the server, since it lies
- * in a mailbox. The recipient is Delivered-To, X-Original-To or Envelope-To, else the
- * mailbox's own name.
+ * in a mailbox. The recipient is Delivered-To, X-Original-To or Envelope-To, else what our
+ * own Received lines say behind "for", else the mailbox's own name.
  */
 #ifndef QUELL_FLOW_REPLAY_H
 #define QUELL_FLOW_REPLAY_H

@@ -62,11 +62,11 @@ static void choose(struct surveyor *s)
 	for (uint32_t i = 0; i < s->order_count; i++) {
 		uint64_t key = index_at(s->index, i)->content_key;
 		if (key)
-			tally_add(&s->tally, key);
+			++*tally_at(&s->tally, key);
 	}
 	for (uint32_t i = 0; i < s->order_count; i++) {
 		const struct index_record *r = index_at(s->index, i);
-		bool has_twin = r->content_key && tally_count(&s->tally, r->content_key) > 1;
+		bool has_twin = r->content_key && *tally_at(&s->tally, r->content_key) > 1;
 		if (has_twin || is_worth_reading(r))
 			s->order[kept++] = i;
 	}

@@ -32,22 +32,11 @@ void tally_clear(struct tally *t)
 	memset(t->counts, 0, t->slots * sizeof *t->counts);
 }
 
-static size_t tally_slot(const struct tally *t, uint64_t key)
+uint32_t *tally_at(struct tally *t, uint64_t key)
 {
 	size_t at = (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 16) % t->slots;
 	while (t->keys[at] != 0 && t->keys[at] != key)
 		at = at + 1 == t->slots ? 0 : at + 1;
-	return at;
-}
-
-void tally_add(struct tally *t, uint64_t key)
-{
-	size_t at = tally_slot(t, key);
 	t->keys[at] = key;
-	t->counts[at] += t->counts[at] < UINT32_MAX;
-}
-
-uint32_t tally_count(const struct tally *t, uint64_t key)
-{
-	return t->counts[tally_slot(t, key)];
+	return &t->counts[at];
 }

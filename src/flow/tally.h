@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tally: how often each 64-bit key came, for a known number of keys. 24 bytes a key;
+ * tally: a counter for each 64-bit key, for a known number of keys. 24 bytes a key;
  * private to this room.
  */
 #ifndef QUELL_FLOW_TALLY_H
@@ -21,8 +21,7 @@ bool tally_begin(struct tally *t, size_t keys_max);
 void tally_free(struct tally *t);
 /* Forgets all; the room stays. */
 void tally_clear(struct tally *t);
-/* key must not be 0. */
-void tally_add(struct tally *t, uint64_t key);
-uint32_t tally_count(const struct tally *t, uint64_t key);
+/* The counter of key (not 0), which begins with 0; good until tally_clear. */
+uint32_t *tally_at(struct tally *t, uint64_t key);
 
 #endif

@@ -61,14 +61,21 @@ static uint32_t legit_child(const struct trace *trace, uint32_t parent)
  * history below: a relay that takes lines away makes everything look like that. */
 static bool has_twin(const struct trace *trace, uint32_t child)
 {
+	/* One mail to several people whose mail lies in one mailbox comes at once. */
+	enum { TWIN_APART_MS = 60 * 1000, TWINS_MANY = 50 };
 	const struct node *node = &trace->nodes[child];
+	unsigned twins = 0;
+	bool is_apart = false;
 	if (trace->nodes[node->parent].parent == 0)
 		return false;
-	for (uint32_t at = trace->nodes[node->parent].child; at; at = trace->nodes[at].next)
-		if (at != child && trace->nodes[at].by == node->by &&
-		    trace->nodes[at].emitter == node->emitter)
-			return true;
-	return false;
+	for (uint32_t at = trace->nodes[node->parent].child; at; at = trace->nodes[at].next) {
+		const struct node *other = &trace->nodes[at];
+		if (at == child || other->by != node->by || other->emitter != node->emitter)
+			continue;
+		twins++;
+		is_apart |= node->first_ms - other->first_ms >= TWIN_APART_MS;
+	}
+	return is_apart || twins >= TWINS_MANY;
 }
 
 static void blame_branch(struct trace *trace, uint32_t child)

@@ -8,20 +8,6 @@
 #include "trace/inner.h"
 
 
-uint64_t trace_hash_more(uint64_t hash, struct slice s)
-{
-	hash = (hash ^ s.len) * UINT64_C(0x9e3779b97f4a7c15); /* so that two fields never run together */
-	for (size_t i = 0; i < s.len; i++)
-		hash = (hash ^ (unsigned char)ascii_lower(s.ptr[i])) * UINT64_C(0x100000001b3);
-	hash ^= hash >> 29;
-	return hash ? hash : 1;
-}
-
-uint64_t trace_hash(struct slice s)
-{
-	return trace_hash_more(UINT64_C(0xcbf29ce484222325), s);
-}
-
 bool set_add(uint64_t *set, size_t size, unsigned *count, uint64_t key, bool *is_cut)
 {
 	size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % size;
@@ -82,9 +68,9 @@ static uint8_t emitter_get(struct trace *trace, const struct handover *from)
 
 static uint64_t passage_key(const struct hop *hop)
 {
-	uint64_t key = trace_hash(hop->by);
-	key = trace_hash_more(key, hop->id);
-	return trace_hash_more(key, slice_make((const char *)&hop->time_ms, sizeof hop->time_ms));
+	uint64_t key = hash_mix_nocase(0, hop->by);
+	key = hash_mix(key, hop->id);
+	return hash_mix(key, slice_make((const char *)&hop->time_ms, sizeof hop->time_ms));
 }
 
 /* Who caused this passage: the sender of an SMTP hop; of a pickup or fetch the writer,
@@ -148,7 +134,7 @@ void chain_read(struct trace *trace, const struct facts *facts, struct chain *ch
 	for (size_t k = facts->hop_count; k > border; k--)
 		chain_add(trace, facts, k - 1, steps, first, chain_out);
 	peer_of(facts, &peer);
-	chain_out->peer = trace_hash(slice_make((const char *)peer.ip.bytes, sizeof peer.ip.bytes));
+	chain_out->peer = hash_mix(0, slice_make((const char *)peer.ip.bytes, sizeof peer.ip.bytes));
 	chain_out->peer_emitter = emitter_by_ip(trace, peer.ip);
 	struct emitter *e = emitter_at(trace, chain_out->peer_emitter);
 	if (e)

@@ -29,7 +29,7 @@ static unsigned host_new(struct trace *trace, uint64_t key, struct slice name, u
 
 static unsigned host_by_name(struct trace *trace, struct slice name, unsigned layer)
 {
-	uint64_t key = trace_hash(name);
+	uint64_t key = hash_mix_nocase(0, name);
 	for (unsigned i = 0; i < trace->host_count; i++)
 		if (trace->host_keys[i] == key)
 			return i;

@@ -135,9 +135,6 @@ bool host_is_ours(const struct trace_setup *setup, struct slice name);
 void emitter_note_stamp(struct emitter *e, int64_t stamp_ms, int64_t arrival_ms);
 uint8_t emitter_by_ip(const struct trace *trace, struct ip ip);
 
-/* Not keyed: these tables live for one content of one mailbox and are bounded. */
-uint64_t trace_hash(struct slice s);
-uint64_t trace_hash_more(uint64_t hash, struct slice s);
 /* True when key was not there; a full set says false (and *is_cut). */
 bool set_add(uint64_t *set, size_t size, unsigned *count, uint64_t key, bool *is_cut);
 

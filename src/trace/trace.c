@@ -46,12 +46,12 @@ static bool copy_is_known(struct trace *trace, const struct facts *f)
 {
 	bool is_known = false;
 	if (f->message_id.len > 0 && f->date.len > 0) {
-		uint64_t key = trace_hash_more(trace_hash(f->message_id), f->date);
+		uint64_t key = hash_mix(hash_mix(0, f->message_id), f->date);
 		is_known |= !set_add(trace->ids, IDS_MAX, &trace->id_count, key, &trace->is_cut);
 	}
 	if (f->dkim_b.len > 0)
 		is_known |= !set_add(trace->ids, IDS_MAX, &trace->id_count,
-				     trace_hash_more(1, f->dkim_b), &trace->is_cut);
+				     hash_mix(1, f->dkim_b), &trace->is_cut);
 	return is_known;
 }
 
@@ -223,8 +223,8 @@ void trace_add(struct trace *trace, const struct facts *facts, struct slice reci
 	struct chain chain;
 	struct culprit culprit;
 	bool is_first;
-	uint64_t rcpt = trace_hash(recipient);
-	uint64_t key = trace_hash_more(rcpt, slice_make((const char *)facts->instance, DIGEST_SHORT_BYTES));
+	uint64_t rcpt = hash_mix_nocase(0, recipient);
+	uint64_t key = hash_mix(rcpt, slice_make((const char *)facts->instance, DIGEST_SHORT_BYTES));
 	struct root *root = tree_root(trace, (uint32_t)rcpt, key, &is_first);
 	chain_read(trace, facts, &chain);
 	if (root && !is_first && tree_has(trace, root, &chain)) {

@@ -62,7 +62,7 @@ static uint32_t node_child(struct trace *trace, uint32_t parent, const struct li
 		return 0;
 	struct node *node = &trace->nodes[at];
 	node->key = link->key;
-	node->by = (uint32_t)trace_hash(link->by);
+	node->by = (uint32_t)hash_mix_nocase(0, link->by);
 	node->is_by_ours = link->is_by_ours;
 	node->parent = parent;
 	node->next = trace->nodes[parent].child;

@@ -42,7 +42,8 @@ static void write_journal(int facility, const char *const *messages)
 	for (size_t i = 0; messages[i]; i++) {
 		entries++;
 		fprintf(pipe, "__REALTIME_TIMESTAMP=%llu\n__MONOTONIC_TIMESTAMP=%u\n"
-			      "_BOOT_ID=0123456789abcdef0123456789abcdef\n_MACHINE_ID=0123456789abcdef0123456789abcdef\n"
+			      "_BOOT_ID=0123456789abcdef0123456789abcdef\n"
+			      "_MACHINE_ID=0123456789abcdef0123456789abcdef\n"
 			      "SYSLOG_FACILITY=%d\nPRIORITY=6\nSYSLOG_IDENTIFIER=postfix/cleanup\nMESSAGE=%s\n\n",
 			1764000000000000ull + entries * 1000000ull, entries * 1000000, facility, messages[i]);
 	}

@@ -180,6 +180,31 @@ static void a_relay_of_long_standing_is_learnt_and_none_that_lied_once(void **st
 	}
 }
 
+static void one_mail_to_many_people_of_a_catch_all_mailbox_is_no_storm(void **state)
+{
+	(void)state;
+	for (int has_for = 0; has_for < 2; has_for++) {
+		shelf_begin(&shelf);
+		for (int i = 0; i < 12; i++)
+			shelf_put(&shelf, 0,
+				  "Received: from relay.isp.example (relay.isp.example [198.51.100.9])\n"
+				  "\tby mx.ours.example (Postfix) with ESMTP id T%d%s%d%s;"
+				  " Tue, 6 Dec 2005 12:00:%02d +0000\n"
+				  "Received: from mail.author.example (mail.author.example [192.0.2.25])\n"
+				  "\tby relay.isp.example with ESMTP id R1; Tue, 6 Dec 2005 12:00:00 +0000\n"
+				  "From: news@author.example\nTo: undisclosed-recipients:;\nSubject: News\n"
+				  "Message-ID: <n@author.example>\nDate: Tue, 6 Dec 2005 11:59:00 +0000\n\n"
+				  "The same news for all of the office.\n",
+				  i, has_for ? "\n\tfor <u" : " x", i, has_for ? "@ours.example>" : "", i * 3);
+		struct survey *survey = look();
+		for (size_t k = 0; k < survey->incident_count; k++)
+			for (unsigned p = 0; p < survey->incidents[k]->incident.party_count; p++)
+				assert_int_equal(survey->incidents[k]->incident.parties[p].role, PARTY_ENTRY);
+		assert_int_equal(survey->incident_count, has_for ? 0 : 1);
+		survey_free(survey);
+	}
+}
+
 static void a_mail_that_vanished_is_counted_and_the_rest_is_done(void **state)
 {
 	(void)state;
@@ -441,6 +466,7 @@ int main(void)
 		cmocka_unit_test(the_same_text_newly_sent_every_minute_is_no_storm),
 		cmocka_unit_test(our_hosts_are_guessed_from_the_topmost_lines_and_it_is_said),
 		cmocka_unit_test(a_relay_of_long_standing_is_learnt_and_none_that_lied_once),
+		cmocka_unit_test(one_mail_to_many_people_of_a_catch_all_mailbox_is_no_storm),
 		cmocka_unit_test(a_mail_that_vanished_is_counted_and_the_rest_is_done),
 		cmocka_unit_test(a_mail_that_came_to_one_host_seven_times_is_a_loop),
 		cmocka_unit_test(four_visits_to_one_host_are_ordinary),
