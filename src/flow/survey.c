@@ -411,6 +411,35 @@ static int incident_order(const void *a, const void *b)
 	return is_worse(x, y) ? -1 : is_worse(y, x);
 }
 
+static bool has_flood_of(const struct survey *survey, const struct incident *loop)
+{
+	for (size_t i = 0; i < survey->incident_count; i++) {
+		const struct incident *inc = &survey->incidents[i]->incident;
+		if (inc->cls == STORM_DUPLICATE &&
+		    memcmp(inc->content_public, loop->content_public, DIGEST_BYTES) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* In a flood of copies that keep their chain the chains go in circles too: one storm. */
+static void drop_loops_of_floods(struct survey *survey)
+{
+	bool is_told[SURVEY_INCIDENTS_MAX] = { false };
+	size_t kept = 0;
+	for (size_t i = 0; i < survey->incident_count; i++) {
+		const struct incident *inc = &survey->incidents[i]->incident;
+		is_told[i] = inc->cls == STORM_LOOP && has_flood_of(survey, inc);
+	}
+	for (size_t i = 0; i < survey->incident_count; i++) {
+		if (is_told[i])
+			mem_free(survey->incidents[i]);
+		else
+			survey->incidents[kept++] = survey->incidents[i];
+	}
+	survey->incident_count = kept;
+}
+
 static bool survey_work(struct surveyor *s, struct error *error)
 {
 	unsigned workers = s->setup->source->worker_count;
@@ -432,6 +461,7 @@ static bool survey_work(struct surveyor *s, struct error *error)
 	find_groups(s);
 	s->done = 0;
 	crew_run(workers, s->group_count, trace_group, s);
+	drop_loops_of_floods(survey);
 	patterns_find(s->index, s->order, &s->tally, on_pattern, s);
 	qsort(survey->incidents, survey->incident_count, sizeof *survey->incidents, incident_order);
 	return true;

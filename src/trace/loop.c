@@ -89,16 +89,19 @@ static size_t loop_ring(const struct loop *loop, size_t ring[TRACE_CYCLE_MAX])
 }
 
 /* Who wrote line k, as the line above saw it: only when names agree that it was so. */
-static const struct handover *writer_of(const struct culprit_step *steps, size_t first, size_t k)
+static const struct culprit_step *writer_of(const struct culprit_step *steps, size_t first, size_t k)
 {
 	if (k < first || !steps[k - first].is_joined || !culprit_is_believed(&steps[k - first].from))
 		return NULL;
-	return &steps[k - first].from;
+	return &steps[k - first];
 }
 
-static void ring_party(const struct loop *loop, size_t host, const struct handover *writer, bool is_ours,
+/* Being in the ring is no guilt: most often a relay only follows the route that another
+ * gave it. Guilty is who fetches the mail and sends it again. */
+static void ring_party(const struct loop *loop, size_t host, const struct culprit_step *step, bool is_ours,
 		       struct party *p)
 {
+	const struct handover *writer = step ? &step->from : NULL;
 	const struct loop_host *h = &loop->hosts[host];
 	struct party_track t = { .is_reinjector = true };
 	*p = (struct party){ .role = PARTY_SUSPECT };
@@ -117,7 +120,7 @@ static void ring_party(const struct loop *loop, size_t host, const struct handov
 	if (is_ours)
 		party_add_evidence(p, &t, 1 << 10, "it is one of our own servers");
 	p->confidence = writer ? party_confidence(&t) : 0;
-	if (!is_ours && party_is_guilty(p, &t))
+	if (!is_ours && step && step->kind == CULPRIT_FETCH && party_is_guilty(p, &t))
 		p->role = PARTY_GUILTY;
 }
 

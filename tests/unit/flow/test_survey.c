@@ -257,6 +257,23 @@ static void a_mail_that_came_to_one_host_seven_times_is_a_loop(void **state)
 	survey_free(survey);
 }
 
+static void chains_that_go_in_circles_within_a_flood_are_no_second_storm(void **state)
+{
+	(void)state;
+	shelf_begin(&shelf);
+	put_round(7);
+	for (int i = 0; i < 6; i++) {
+		char again[SHELF_TEXT_BYTES];
+		snprintf(again, sizeof again, "%s", shelf.texts[0]);
+		shelf_put(&shelf, 0, "Received: from a.one.example (a.one.example [203.0.113.1])\n"
+				     "\tby mx.ours.example with SMTP id c%d; %s\n%.3500s", i, shelf_date(20 + i), again);
+	}
+	struct survey *survey = look();
+	assert_int_equal(survey->incident_count, 1);
+	assert_int_equal(survey->incidents[0]->incident.cls, STORM_DUPLICATE);
+	survey_free(survey);
+}
+
 static void four_visits_to_one_host_are_ordinary(void **state)
 {
 	(void)state;
@@ -469,6 +486,7 @@ int main(void)
 		cmocka_unit_test(one_mail_to_many_people_of_a_catch_all_mailbox_is_no_storm),
 		cmocka_unit_test(a_mail_that_vanished_is_counted_and_the_rest_is_done),
 		cmocka_unit_test(a_mail_that_came_to_one_host_seven_times_is_a_loop),
+		cmocka_unit_test(chains_that_go_in_circles_within_a_flood_are_no_second_storm),
 		cmocka_unit_test(four_visits_to_one_host_are_ordinary),
 		cmocka_unit_test(a_bounce_that_tells_of_a_loop_makes_suspects_and_nobody_guilty),
 		cmocka_unit_test(five_authors_answering_a_hundred_people_in_half_an_hour_are_a_reply_all_storm),
