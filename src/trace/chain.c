@@ -104,7 +104,7 @@ static void chain_add(struct trace *trace, const struct facts *facts, size_t hop
 	*link = (struct link){ .key = passage_key(hop), .by = hop->by, .time_ms = hop->time_ms,
 			       .kind = (uint8_t)step->kind, .trust = step->from.trust,
 			       .is_joined = !has_from || below->is_joined, .emitter = EMITTER_NONE,
-			       .has_id = hop->id.len > 0, .has_from = has_from,
+			       .has_from = has_from,
 			       .is_by_ours = host_is_ours(trace->setup, hop->by) };
 	if (culprit_is_believed(&step->from))
 		link->emitter = emitter_get(trace, &step->from);
@@ -129,6 +129,10 @@ void chain_read(struct trace *trace, const struct facts *facts, struct chain *ch
 	culprit_walk(facts, &trace->setup->vouched, steps, &first);
 	size_t border = first > 0 ? first - 1 : 0;
 	chain_out->count = 0;
+	chain_out->delivery = 0;
+	for (size_t k = 0; k <= border && k < facts->hop_count && !chain_out->delivery; k++)
+		if (facts->hops[k].id.len > 0)
+			chain_out->delivery = passage_key(&facts->hops[k]);
 	chain_out->is_remade = false;
 	chain_out->arrival_ms = facts->time_ms;
 	for (size_t k = facts->hop_count; k > border; k--)

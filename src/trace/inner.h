@@ -58,7 +58,7 @@ struct link {
 	uint8_t kind;                /* enum culprit_kind of this emission */
 	bool is_joined;              /* the line below was written by who handed over */
 	double trust;
-	bool has_id, is_by_ours;
+	bool is_by_ours;
 	bool has_from;               /* false: a pickup, fetch or local step; emitter is the writer */
 	struct slice from;           /* name or HELO of who handed over; may be empty */
 	bool is_from_attested;
@@ -70,6 +70,7 @@ struct chain {
 	uint64_t peer;               /* hash of the peer's address */
 	uint8_t peer_emitter;
 	int64_t arrival_ms;
+	uint64_t delivery;           /* our topmost line that has an id; 0: none has */
 	bool is_remade;
 };
 
@@ -110,6 +111,8 @@ struct trace {
 	unsigned root_count;
 	uint64_t passages[PASSAGES_MAX];   /* a set, open addressing; 0: free */
 	unsigned passage_count;
+	uint64_t deliveries[PASSAGES_MAX]; /* the same, for each recipient */
+	unsigned delivery_count;
 	uint64_t ids[IDS_MAX];             /* the same */
 	unsigned id_count;
 	struct trace_host hosts[TRACE_HOSTS_MAX];
@@ -141,8 +144,6 @@ bool set_add(uint64_t *set, size_t size, unsigned *count, uint64_t key, bool *is
 /* tree.c. NULL when there is no room. */
 struct root *tree_root(struct trace *trace, uint32_t rcpt, uint64_t key, bool *is_new_out);
 void tree_insert(struct trace *trace, struct root *root, const struct chain *chain);
-/* Did the very same delivery end here before? (Its last line names an id.) */
-bool tree_has(const struct trace *trace, const struct root *root, const struct chain *chain);
 
 /* graph.c */
 void graph_add(struct trace *trace, const struct chain *chain, bool is_surplus);

@@ -191,6 +191,17 @@ static void copy_count(struct trace *trace, const struct facts *f, enum tier tie
 	track_add_rcpt(&trace->track, rcpt);
 }
 
+/* Was this very delivery seen before, in another folder? */
+static bool is_filed_again(struct trace *trace, uint64_t root_key, const struct chain *chain)
+{
+	bool is_full = false;
+	if (!chain->delivery)
+		return false;
+	bool is_new = set_add(trace->deliveries, PASSAGES_MAX, &trace->delivery_count,
+			      chain->delivery ^ root_key, &is_full);
+	return !is_new && !is_full;
+}
+
 /* Does the recipient (an address, or only a mailbox's name) stand in To or Cc? */
 static bool is_addressed(const struct facts *f, struct slice recipient)
 {
@@ -227,7 +238,7 @@ void trace_add(struct trace *trace, const struct facts *facts, struct slice reci
 	uint64_t key = hash_mix(rcpt, slice_make((const char *)facts->instance, DIGEST_SHORT_BYTES));
 	struct root *root = tree_root(trace, (uint32_t)rcpt, key, &is_first);
 	chain_read(trace, facts, &chain);
-	if (root && !is_first && tree_has(trace, root, &chain)) {
+	if (is_filed_again(trace, key, &chain)) {
 		trace->filed_again++;
 		return;
 	}

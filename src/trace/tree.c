@@ -43,14 +43,6 @@ static uint32_t node_find(const struct trace *trace, uint32_t parent, uint64_t k
 	return 0;
 }
 
-bool tree_has(const struct trace *trace, const struct root *root, const struct chain *chain)
-{
-	uint32_t at = root->node;
-	for (size_t i = 0; i < chain->count && at; i++)
-		at = node_find(trace, at, chain->links[i].key);
-	return at && chain->count > 0 && chain->links[chain->count - 1].has_id && trace->nodes[at].ends > 0;
-}
-
 static uint32_t node_child(struct trace *trace, uint32_t parent, const struct link *link,
 			   const struct chain *chain)
 {

@@ -265,8 +265,9 @@ static void chains_that_go_in_circles_within_a_flood_are_no_second_storm(void **
 	for (int i = 0; i < 6; i++) {
 		char again[SHELF_TEXT_BYTES];
 		snprintf(again, sizeof again, "%s", shelf.texts[0]);
-		shelf_put(&shelf, 0, "Received: from a.one.example (a.one.example [203.0.113.1])\n"
-				     "\tby mx.ours.example with SMTP id c%d; %s\n%.3500s", i, shelf_date(20 + i), again);
+		shelf_put(&shelf, 0,
+			  "Received: from a.one.example (a.one.example [203.0.113.1])\n"
+			  "\tby mx.ours.example with SMTP id c%d; %s\n%.3500s", i, shelf_date(20 + i), again);
 	}
 	struct survey *survey = look();
 	assert_int_equal(survey->incident_count, 1);
