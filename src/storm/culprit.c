@@ -161,6 +161,7 @@ void culprit_of_step(const struct facts *facts, const struct culprit_step *step,
 		.credibility = step->from.trust,
 		.is_pickup = step->is_pickup,
 		.hop_ms = step->hop_ms,
+		.is_conduit = step->is_conduit,
 	};
 	settle_names(facts, &step->from, culprit_out);
 }
@@ -201,6 +202,18 @@ static void step_judge(const struct facts *facts, const struct hop *hop, struct 
 	}
 }
 
+/* A host of the audience whose own line tells that the mail came to it by SMTP from
+ * somebody else gives mail on, as the smart host of an ISP that has a subscriber in To
+ * does, or somebody's forward. What fetches and sends again has no such line. The
+ * attested name of a subscriber is of his ISP's domain: what he calls himself tells
+ * whether the line is his, and addresses tell whether it came from another. */
+static bool is_conduit(const struct culprit_step *step, const struct hop *own)
+{
+	struct slice self = step->from.helo.len > 0 ? step->from.helo : step->from.name;
+	return step->kind == CULPRIT_AUDIENCE && step->is_joined && culprit_is_same_org(self, own->by) &&
+	       hop_has_from(own) && !ip_is_private(own->from_ip) && !ip_equal(own->from_ip, step->from.ip);
+}
+
 size_t culprit_walk(const struct facts *facts, const struct vouched *vouched, struct culprit_step *steps,
 		    size_t *first_out)
 {
@@ -217,6 +230,7 @@ size_t culprit_walk(const struct facts *facts, const struct vouched *vouched, st
 		if (!hop)
 			break;
 		step->is_joined = is_joined(hop, &from, k > first && !hop_has_from(&facts->hops[k - 1]));
+		step->is_conduit = is_conduit(step, hop);
 		trust *= trust_factor(hop, step->is_joined, vouched);
 		step_down(hop, &from, trust);
 	}
@@ -224,14 +238,26 @@ size_t culprit_walk(const struct facts *facts, const struct vouched *vouched, st
 	return count;
 }
 
+unsigned culprit_rank(const struct culprit_step *step)
+{
+	if (step->kind == CULPRIT_AUDIENCE)
+		return step->is_conduit ? 1 : 2;
+	return step->kind == CULPRIT_FETCH ? 3 : 0;
+}
+
 void culprit_find(const struct facts *facts, const struct vouched *vouched, struct culprit *culprit_out)
 {
 	struct culprit_step steps[CULPRIT_STEPS_MAX];
 	const struct culprit_step *found = NULL;
+	unsigned found_rank = 0;
 	size_t first, count = culprit_walk(facts, vouched, steps, &first);
-	for (size_t i = 0; i < count && (!found || found->kind != CULPRIT_FETCH); i++)
-		if (steps[i].kind == CULPRIT_FETCH || (steps[i].kind == CULPRIT_AUDIENCE && !found))
+	for (size_t i = 0; i < count; i++) {
+		unsigned rank = culprit_rank(&steps[i]);
+		if (rank > found_rank) {
 			found = &steps[i];
+			found_rank = rank;
+		}
+	}
 	*culprit_out = (struct culprit){ 0 };
 	if (found)
 		culprit_of_step(facts, found, culprit_out);

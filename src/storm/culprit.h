@@ -21,7 +21,8 @@
 
 enum culprit_kind {
 	CULPRIT_NONE,
-	CULPRIT_AUDIENCE, /* a host of a domain that the mail was addressed to */
+	CULPRIT_AUDIENCE, /* a host of a domain that the mail was addressed to; one that took
+			     the mail in by SMTP from others comes last (is_conduit) */
 	CULPRIT_FETCH,    /* it fetched the mail, or its connector left its prefix */
 };
 
@@ -36,6 +37,7 @@ struct culprit {
 	double credibility;        /* of the attesting receiver, 0..1 */
 	bool is_decisive;          /* connector prefix and pickup or minted id, agreeing */
 	bool is_pickup;            /* it left a pickup or POP3 line */
+	bool is_conduit;           /* it only gives mail on: a suspect at most */
 	int64_t hop_ms;            /* time of that line, by its own clock; 0: none */
 };
 
@@ -65,6 +67,7 @@ struct culprit_step {
 	bool is_pickup;          /* FETCH: it left a pickup or POP3 line */
 	int64_t hop_ms;          /* time of that line, by its own clock; 0: none */
 	bool is_joined;          /* hop k was written by the party itself, as far as names tell */
+	bool is_conduit;         /* AUDIENCE, but it only gives mail on (see culprit.c) */
 };
 
 /* Who the copy was received from, as our own side wrote it down. */
@@ -86,6 +89,8 @@ size_t culprit_walk(const struct facts *facts, const struct vouched *vouched, st
 		    size_t *first_out);
 /* Is the receiver believed, and did it write down an address? */
 bool culprit_is_believed(const struct handover *from);
+/* How telling a step is: 0 not at all, 3 most. */
+unsigned culprit_rank(const struct culprit_step *step);
 /* The culprit that this step is. */
 void culprit_of_step(const struct facts *facts, const struct culprit_step *step,
 		     struct culprit *culprit_out);

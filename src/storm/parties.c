@@ -85,7 +85,7 @@ static void note_culprit(struct track *track, const struct sighting *s)
 	struct party_track *t = &track->parties[p - track->pub.parties];
 	party_note_witness(t, s->peer_hash, c->credibility);
 	p->blame += c->is_decisive ? 2 : 1;
-	if (s->surplus > t->fan)
+	if (s->surplus > t->fan && !c->is_conduit) /* a relay's copies fan out by another's doing */
 		t->fan = s->surplus;
 	t->is_reinjector |= c->is_decisive || c->is_pickup || t->fan >= PARTY_FAN_MIN ||
 			    (c->kind == CULPRIT_FETCH && culprit_has_marker(s->facts));

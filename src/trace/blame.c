@@ -17,8 +17,15 @@
 struct segment {
 	uint32_t top;           /* its last node */
 	uint32_t maker;         /* node; 0: nobody */
-	enum culprit_kind kind; /* of the maker */
+	unsigned rank;          /* of the maker */
 };
+
+/* As storm/culprit ranks its steps; 0: no maker. */
+static unsigned maker_rank(const struct node *node)
+{
+	const struct culprit_step step = { .kind = node->kind, .is_conduit = node->is_conduit };
+	return node->emitter == EMITTER_NONE ? 0 : culprit_rank(&step);
+}
 
 static bool is_branching(const struct node *node, const struct trace *trace)
 {
@@ -30,10 +37,10 @@ static struct segment segment_of(const struct trace *trace, uint32_t at)
 	struct segment s = { .top = at };
 	for (;; at = trace->nodes[at].child) {
 		const struct node *node = &trace->nodes[at];
-		if (node->emitter != EMITTER_NONE && node->kind != CULPRIT_NONE &&
-		    (enum culprit_kind)node->kind >= s.kind) {
+		unsigned rank = maker_rank(node);
+		if (rank > 0 && rank >= s.rank) {
 			s.maker = at;
-			s.kind = node->kind;
+			s.rank = rank;
 		}
 		s.top = at;
 		if (is_branching(node, trace))
@@ -93,6 +100,7 @@ static void blame_branch(struct trace *trace, uint32_t child)
 	if (e->is_ours)
 		return;
 	node->is_blamed = true;
+	e->is_maker |= node->kind == CULPRIT_NONE; /* it pushes one mail again and again */
 	e->blame++;
 	party_note_witness(&e->track, node->peer, node->trust);
 }
@@ -121,7 +129,7 @@ static void blame_node(struct trace *trace, uint32_t at)
 /* Does somebody send again here? */
 static uint8_t emission_at(const struct node *node)
 {
-	bool is_emission = node->kind != CULPRIT_NONE || node->is_blamed;
+	bool is_emission = (node->kind != CULPRIT_NONE && !node->is_conduit) || node->is_blamed;
 	return is_emission ? node->emitter : EMITTER_NONE;
 }
 
@@ -137,7 +145,8 @@ static void note_way(struct trace *trace, uint32_t leaf)
 {
 	uint64_t seen[EMITTERS_MAX / 64] = { 0 };
 	for (uint32_t at = leaf; at; at = trace->nodes[at].parent) {
-		uint8_t e = emission_at(&trace->nodes[at]);
+		uint8_t e = trace->nodes[at].is_conduit ? trace->nodes[at].emitter
+							: emission_at(&trace->nodes[at]);
 		if (e == EMITTER_NONE)
 			continue;
 		if (!(seen[e / 64] >> e % 64 & 1))
@@ -278,8 +287,9 @@ static void note_fans(struct trace *trace)
 static void settle_role(struct emitter *e)
 {
 	enum { FORWARDER_COPIES_MIN = 4, MADE_MIN = 2, AGAIN_MIN = 2 };
-	e->track.is_reinjector = e->offspring > 0 || e->made >= MADE_MIN || e->again >= AGAIN_MIN ||
-				 e->track.fan >= PARTY_FAN_MIN || e->has_marker || e->is_decisive;
+	e->track.is_reinjector = e->is_maker &&
+				 (e->offspring > 0 || e->made >= MADE_MIN || e->again >= AGAIN_MIN ||
+				  e->track.fan >= PARTY_FAN_MIN || e->has_marker || e->is_decisive);
 	e->party.blame = e->blame + (e->is_decisive && e->blame > 0);
 	e->party.confidence = e->blame ? party_confidence(&e->track) : 0;
 	if (e->blame == 0)

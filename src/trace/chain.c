@@ -112,9 +112,12 @@ static void chain_add(struct trace *trace, const struct facts *facts, size_t hop
 		link->is_from_attested = hop->from_name.len > 0;
 		link->from = hop->from_name.len > 0 ? hop->from_name : hop->from_helo;
 	}
+	link->is_conduit = step->is_conduit;
 	struct emitter *e = emitter_at(trace, link->emitter);
 	if (e && step->kind > e->kind)
 		e->kind = step->kind;
+	if (e)
+		e->is_maker |= step->kind != CULPRIT_NONE && !link->is_conduit;
 	if (e && e->is_ours)
 		link->kind = CULPRIT_NONE;
 	if (e && !has_from && step->is_pickup && hop->time_ms)

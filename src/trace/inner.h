@@ -36,6 +36,7 @@ struct emitter {
 	struct party_track track;
 	enum culprit_kind kind;      /* the most telling seen */
 	bool is_ours, is_decisive, has_marker, is_peer;
+	bool is_maker;               /* FETCH, a push, or of the audience and no conduit */
 	unsigned blame;              /* branches */
 	unsigned copies;             /* with it in the chain */
 	unsigned made, again;        /* nobody before it: newly made; given on a second time */
@@ -56,6 +57,7 @@ struct link {
 	int64_t time_ms;
 	uint8_t emitter;             /* who handed over; EMITTER_NONE */
 	uint8_t kind;                /* enum culprit_kind of this emission */
+	bool is_conduit;             /* AUDIENCE that took the mail in by SMTP from others */
 	bool is_joined;              /* the line below was written by who handed over */
 	double trust;
 	bool is_by_ours;
@@ -82,7 +84,7 @@ struct node {
 	int64_t first_ms;            /* arrival of the first copy */
 	float trust;
 	uint8_t emitter, kind;
-	bool is_blamed, is_by_ours;
+	bool is_blamed, is_by_ours, is_conduit;
 	bool is_astray;              /* a branch that should not be, and nobody knows whose */
 	bool is_remade;              /* a copy with an id of its own (T2) came this way */
 };

@@ -71,6 +71,7 @@ static void node_attest(struct node *node, const struct link *link)
 		return;
 	node->emitter = link->emitter;
 	node->kind = link->kind;
+	node->is_conduit = link->is_conduit;
 	node->trust = (float)link->trust;
 }
 

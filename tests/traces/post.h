@@ -59,6 +59,7 @@ enum post_to {
 	POST_TO_ALL,     /* each address */
 	POST_TO_HIDDEN,  /* undisclosed-recipients */
 	POST_TO_LIST,    /* only the list's address */
+	POST_TO_ISP,     /* each address, and one of a subscriber of the ISP itself */
 };
 
 struct post {

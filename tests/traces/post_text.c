@@ -76,7 +76,7 @@ static void add_to(const struct post *p, const struct parcel *parcel, struct buf
 {
 	char address[128];
 	buf_add_str(out, "To: ");
-	if (p->to == POST_TO_ALL)
+	if (p->to == POST_TO_ALL || p->to == POST_TO_ISP)
 		add_members(p, parcel, out);
 	else if (p->to == POST_TO_LIST)
 		buf_addf(out, "<%s>", p->list);
@@ -84,6 +84,8 @@ static void add_to(const struct post *p, const struct parcel *parcel, struct buf
 		buf_add_str(out, "undisclosed-recipients:;");
 	else
 		buf_add_str(out, "<undisclosed-recipients:>");
+	if (p->to == POST_TO_ISP)
+		buf_add_str(out, ",\r\n\t<subscriber@isp.example>");
 	if (parcel->appended != POST_NONE)
 		buf_addf(out, ",\r\n\t\"IMB Recipient 1\" <mspop3connector.%s>",
 			 post_address(p, parcel->appended, address));

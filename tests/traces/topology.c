@@ -180,7 +180,7 @@ static void forge(struct topology *t, struct topology_firm *f, struct parcel *pa
 
 static void mark(struct topology *t, const struct topology_firm *f, struct parcel *parcel)
 {
-	if (t->plan.to == POST_TO_ALL)
+	if (t->plan.to == POST_TO_ALL || t->plan.to == POST_TO_ISP)
 		parcel->prefixed[f->member / 8] |= (uint8_t)(1u << (f->member % 8));
 	else
 		parcel->appended = f->member;

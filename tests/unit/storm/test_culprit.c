@@ -79,6 +79,10 @@ static const struct row rows[] = {
 	  HOP("quayside.example", "mail.quayside.example", "203.0.113.11", "mail.alumni.example")
 	  PICKUP("quayside.example") FROM TO_PREFIX, "192.0.2.70", "mail.alumni.example",
 	  "mail.alumni.example", CULPRIT_FETCH, "203.0.113.11", "quayside.example", 50, true },
+	{ "a smart host whose subscriber stands in To is no culprit beside one that is",
+	  HOP("mail.quayside.example", "dsl-11.isp.example", "203.0.113.11", "smtp.isp.example") FROM
+	  "To: <post@quayside.example>, <subscriber@isp.example>\r\n", "198.51.100.1", "smtp.isp.example",
+	  "smtp.isp.example", CULPRIT_AUDIENCE, "203.0.113.11", "isp.example", 95, false },
 	{ "a person's answer carries the prefix in Cc",
 	  FROM "To: <x@y.example>\r\nCc: <mspop3connector.post@quayside.example>\r\n", "192.0.2.25",
 	  "mail.author.example", "mail.author.example", CULPRIT_NONE, NULL, NULL, 0, false },
@@ -199,6 +203,23 @@ static void roles_follow_from_evidence_and_not_from_numbers(void **state)
 		assert_true(p->evidence_count > 0);
 		end(&stage);
 	}
+}
+
+/* Many copies with many recipients, of which nothing is known but that the smart host of
+ * an ISP with a subscriber in To handed them on. */
+static void a_smart_host_is_a_suspect_at_most_however_much_it_hands_on(void **state)
+{
+	(void)state;
+	struct stage stage;
+	static const struct row relayed = {
+		.name = "relayed", .text = HOP("pc", "pc.elsewhere.example", "203.0.113.7", "smtp.isp.example") FROM
+		"To: <subscriber@isp.example>, <x@y.example>\r\n", .client_ip = "198.51.100.1",
+		.client_name = "smtp.isp.example", .helo = "smtp.isp.example" };
+	begin(&stage);
+	note(&stage, &relayed, 20, 40);
+	for (unsigned i = 0; i < stage.track->pub.party_count; i++)
+		assert_int_not_equal(stage.track->pub.parties[i].role, PARTY_GUILTY);
+	end(&stage);
 }
 
 static bool has_claim(const struct party *p, const char *claim)
@@ -348,6 +369,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_culprit_of_a_copy_is_found_on_the_careful_side),
 		cmocka_unit_test(roles_follow_from_evidence_and_not_from_numbers),
+		cmocka_unit_test(a_smart_host_is_a_suspect_at_most_however_much_it_hands_on),
 		cmocka_unit_test(what_a_server_calls_itself_never_becomes_its_name),
 		cmocka_unit_test(servers_without_a_name_are_told_apart_by_address),
 		cmocka_unit_test(parties_are_bounded_and_the_least_blamed_gives_way),
