@@ -338,17 +338,22 @@ static void incident_section(struct buf *out, const struct trace_incident *trace
 
 /* --- the page --------------------------------------------------------------- */
 
+static void summary_hosts(struct buf *out, const char hosts[][SURVEY_HOST_BYTES], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		buf_add_str(out, i ? ", <bdi>" : "<bdi>");
+		mark_str(out, hosts[i]);
+		buf_add_str(out, "</bdi>");
+	}
+}
+
 static void summary_guess(struct buf *out, const struct survey *survey)
 {
 	if (!survey->is_guessed)
 		return;
 	buf_add_str(out, "<p class=\"note\"><strong>Which servers are ours was guessed</strong> from the "
 			 "topmost Received lines: ");
-	for (unsigned i = 0; i < survey->our_host_count && i < SURVEY_OUR_HOSTS_MAX; i++) {
-		buf_add_str(out, i ? ", <bdi>" : "<bdi>");
-		mark_str(out, survey->our_hosts[i]);
-		buf_add_str(out, "</bdi>");
-	}
+	summary_hosts(out, survey->our_hosts, survey->our_host_count);
 	buf_add_str(out, survey->our_host_count ? "" : "none was found");
 	buf_add_str(out, ". If that is wrong, say which they are with <span class=\"whole\">--our HOST</span> "
 			 "and trace again.</p>\n");
@@ -360,11 +365,7 @@ static void summary_learnt(struct buf *out, const struct survey *survey)
 		return;
 	buf_add_str(out, "<p class=\"note\">These relays are believed, since they have handed us so much mail of so "
 			 "many people for so long: ");
-	for (unsigned i = 0; i < survey->learnt_count && i < SURVEY_LEARNT_MAX; i++) {
-		buf_add_str(out, i ? ", <bdi>" : "<bdi>");
-		mark_str(out, survey->learnt[i]);
-		buf_add_str(out, "</bdi>");
-	}
+	summary_hosts(out, survey->learnt, survey->learnt_count);
 	buf_add_str(out, ".</p>\n");
 }
 
