@@ -4,7 +4,7 @@
  *
  * Keys are unkeyed 64-bit hashes that only say which mails are worth a second look;
  * nothing is decided by them. Equal content (mail/print.h) gives an equal
- * content_key. Memory: INDEX_RECORD_BYTES a mail, in blocks. Private to this room.
+ * content_key. Memory: about a hundred bytes a mail, in blocks. Private to this room.
  */
 #ifndef QUELL_FLOW_INDEX_H
 #define QUELL_FLOW_INDEX_H
@@ -31,7 +31,7 @@ struct index_record {
 	uint32_t flags;
 };
 
-enum { INDEX_RECORD_BYTES = sizeof(struct index_record), INDEX_BLOCK = 32768, INDEX_BLOCKS_MAX = 1 << 16 };
+enum { INDEX_BLOCK = 32768, INDEX_BLOCKS_MAX = 1 << 16 };
 
 struct index_block {
 	unsigned used;

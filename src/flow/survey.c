@@ -267,7 +267,8 @@ static bool trace_group(void *ctx, unsigned worker, size_t item)
 	if (trace_end(w->trace, w->incident))
 		keep(s, w->incident);
 	else
-		__atomic_fetch_add(&s->survey->ordinary_copies, trace_copies(w->trace) - 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&s->survey->ordinary_copies, trace_copies(w->trace) ? trace_copies(w->trace) - 1 : 0,
+				   __ATOMIC_RELAXED);
 	tell(s, "tracing", worker, s->group_count);
 	return true;
 }

@@ -3,7 +3,7 @@
  * survey: a look at all mail of a source, and the storms in it.
  *
  * First every header is glanced at (facts without the body): a record of
- * SURVEY_RECORD_BYTES a mail stays. Only mails that may be copies of another (same
+ * about a hundred bytes a mail stays. Only mails that may be copies of another (same
  * author, same subject), that went round, or that report a loop are read whole; only
  * contents with copies go to the tracer. Reads nothing but the source.
  *

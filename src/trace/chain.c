@@ -143,7 +143,4 @@ void chain_read(struct trace *trace, const struct facts *facts, struct chain *ch
 	peer_of(facts, &peer);
 	chain_out->peer = hash_mix(0, slice_make((const char *)peer.ip.bytes, sizeof peer.ip.bytes));
 	chain_out->peer_emitter = emitter_by_ip(trace, peer.ip);
-	struct emitter *e = emitter_at(trace, chain_out->peer_emitter);
-	if (e)
-		e->is_peer = true;
 }

@@ -35,7 +35,7 @@ struct emitter {
 	struct party party;
 	struct party_track track;
 	enum culprit_kind kind;      /* the most telling seen */
-	bool is_ours, is_decisive, has_marker, is_peer;
+	bool is_ours, is_decisive, has_marker;
 	bool is_maker;               /* FETCH, a push, or of the audience and no conduit */
 	unsigned blame;              /* branches */
 	unsigned copies;             /* with it in the chain */
@@ -93,7 +93,7 @@ struct root {
 	uint64_t key;                /* (recipient, instance) */
 	uint32_t rcpt;               /* hash of the recipient alone */
 	uint32_t node;
-	uint64_t copies, surplus;
+	uint64_t copies;
 	bool is_addressed;           /* the recipient stands in To or Cc */
 };
 
@@ -127,7 +127,6 @@ struct trace {
 	struct sample_note samples[TRACE_SAMPLES_MAX];
 	unsigned sample_count;
 	uint64_t repeats, worst_pair;
-	uint64_t filed_again;              /* the same delivery, in another folder: no copy */
 	bool is_cut;
 };
 

@@ -36,22 +36,25 @@ uint64_t trace_copies(const struct trace *trace)
 	return trace->track.pub.copies;
 }
 
-uint64_t trace_surplus(const struct trace *trace)
+/* Is key in the set already? When the set is full: no, since that accuses nobody. */
+static bool is_seen(uint64_t *set, size_t size, unsigned *count, uint64_t key, bool *is_cut)
 {
-	return trace->track.pub.surplus;
+	bool is_full = false;
+	bool is_new = set_add(set, size, count, key, &is_full);
+	*is_cut |= is_full;
+	return !is_new && !is_full;
 }
 
 /* Has a copy with the same id and date, or the same signature, been here? */
 static bool copy_is_known(struct trace *trace, const struct facts *f)
 {
 	bool is_known = false;
-	if (f->message_id.len > 0 && f->date.len > 0) {
-		uint64_t key = hash_mix(hash_mix(0, f->message_id), f->date);
-		is_known |= !set_add(trace->ids, IDS_MAX, &trace->id_count, key, &trace->is_cut);
-	}
+	if (f->message_id.len > 0 && f->date.len > 0)
+		is_known |= is_seen(trace->ids, IDS_MAX, &trace->id_count,
+				    hash_mix(hash_mix(0, f->message_id), f->date), &trace->is_cut);
 	if (f->dkim_b.len > 0)
-		is_known |= !set_add(trace->ids, IDS_MAX, &trace->id_count,
-				     hash_mix(1, f->dkim_b), &trace->is_cut);
+		is_known |= is_seen(trace->ids, IDS_MAX, &trace->id_count, hash_mix(1, f->dkim_b),
+				    &trace->is_cut);
 	return is_known;
 }
 
@@ -194,12 +197,8 @@ static void copy_count(struct trace *trace, const struct facts *f, enum tier tie
 /* Was this very delivery seen before, in another folder? */
 static bool is_filed_again(struct trace *trace, uint64_t root_key, const struct chain *chain)
 {
-	bool is_full = false;
-	if (!chain->delivery)
-		return false;
-	bool is_new = set_add(trace->deliveries, PASSAGES_MAX, &trace->delivery_count,
-			      chain->delivery ^ root_key, &is_full);
-	return !is_new && !is_full;
+	return chain->delivery && is_seen(trace->deliveries, PASSAGES_MAX, &trace->delivery_count,
+					  chain->delivery ^ root_key, &trace->is_cut);
 }
 
 /* Does the recipient (an address, or only a mailbox's name) stand in To or Cc? */
@@ -223,7 +222,6 @@ static void copy_place(struct trace *trace, struct root *root, const struct chai
 	if (!root)
 		return;
 	root->copies++;
-	root->surplus += is_surplus;
 	if (root->copies > trace->worst_pair)
 		trace->worst_pair = root->copies;
 	tree_insert(trace, root, chain);
@@ -238,10 +236,8 @@ void trace_add(struct trace *trace, const struct facts *facts, struct slice reci
 	uint64_t key = hash_mix(rcpt, slice_make((const char *)facts->instance, DIGEST_SHORT_BYTES));
 	struct root *root = tree_root(trace, (uint32_t)rcpt, key, &is_first);
 	chain_read(trace, facts, &chain);
-	if (is_filed_again(trace, key, &chain)) {
-		trace->filed_again++;
+	if (is_filed_again(trace, key, &chain))
 		return;
-	}
 	culprit_find(facts, &trace->setup->vouched, &culprit);
 	enum tier tier = copy_tier(trace, facts, &culprit);
 	bool is_surplus = root && !is_first && (tier == TIER_T1 || tier == TIER_T2);

@@ -143,9 +143,8 @@ void trace_add(struct trace *trace, const struct facts *facts, struct slice reci
  * copies for every recipient and nobody guilty. *out is always filled. */
 bool trace_end(struct trace *trace, struct trace_incident *out);
 
-/* Copies that were added, and those of them that were surplus. */
+/* Copies that were added; the same delivery in two folders is one. */
 uint64_t trace_copies(const struct trace *trace);
-uint64_t trace_surplus(const struct trace *trace);
 
 /* --- one mail that went round ------------------------------------------ */
 

@@ -10,7 +10,7 @@
 
 #include "flow/source.h"
 
-enum { SHELF_MAILS_MAX = 1300, SHELF_TEXT_BYTES = 4096, SHELF_BOXES_MAX = 8 };
+enum { SHELF_MAILS_MAX = 3600, SHELF_TEXT_BYTES = 4096, SHELF_BOXES_MAX = 8 };
 
 struct shelf {
 	char texts[SHELF_MAILS_MAX][SHELF_TEXT_BYTES];

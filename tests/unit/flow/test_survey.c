@@ -129,6 +129,24 @@ static void the_same_text_newly_sent_every_minute_is_no_storm(void **state)
 	survey_free(survey);
 }
 
+/* Past the ceiling of what the tracer remembers of one content, too. */
+static void a_machines_same_text_every_minute_for_days_accuses_nobody(void **state)
+{
+	(void)state;
+	shelf_begin(&shelf);
+	for (int i = 0; i < 3500; i++)
+		shelf_put(&shelf, 0,
+			  "Received: from cron.far.example (cron.far.example [192.0.2.4])\n"
+			  "\tby mx.ours.example with ESMTP id F%d; %d Dec 2005 %02d:%02d:00 +0000\n"
+			  "From: root@cron.far.example\nTo: admin@ours.example\nSubject: backup done\n"
+			  "Message-ID: <%d@cron>\nDate: %d Dec 2005 %02d:%02d:00 +0000\n\n"
+			  "Backup done, as every minute of the day.\n",
+			  i, 1 + i / 1440, i / 60 % 24, i % 60, i, 1 + i / 1440, i / 60 % 24, i % 60);
+	struct survey *survey = look();
+	assert_int_equal(survey->incident_count, 0);
+	survey_free(survey);
+}
+
 static void our_hosts_are_guessed_from_the_topmost_lines_and_it_is_said(void **state)
 {
 	(void)state;
@@ -482,6 +500,7 @@ int main(void)
 		cmocka_unit_test(one_copy_in_each_of_many_mailboxes_is_no_storm),
 		cmocka_unit_test(the_same_delivery_filed_in_two_folders_is_counted_once),
 		cmocka_unit_test(the_same_text_newly_sent_every_minute_is_no_storm),
+		cmocka_unit_test(a_machines_same_text_every_minute_for_days_accuses_nobody),
 		cmocka_unit_test(our_hosts_are_guessed_from_the_topmost_lines_and_it_is_said),
 		cmocka_unit_test(a_relay_of_long_standing_is_learnt_and_none_that_lied_once),
 		cmocka_unit_test(one_mail_to_many_people_of_a_catch_all_mailbox_is_no_storm),
