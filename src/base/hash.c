@@ -83,6 +83,36 @@ void hash_hmac96(const uint8_t key[HASH_KEY_BYTES], struct slice s, uint8_t out[
 	memcpy(out, full, HMAC_BYTES);
 }
 
+void hash_sha256(struct slice s, uint8_t out[SHA256_BYTES])
+{
+	crypto_hash_sha256(out, (const uint8_t *)s.ptr, s.len);
+}
+
+void hmac_init(struct hmac *h, struct slice key)
+{
+	crypto_auth_hmacsha256_init(&h->state, (const uint8_t *)key.ptr, key.len);
+}
+
+void hmac_add(struct hmac *h, struct slice s)
+{
+	if (s.len > 0)
+		crypto_auth_hmacsha256_update(&h->state, (const uint8_t *)s.ptr, s.len);
+}
+
+void hmac_end(struct hmac *h, uint8_t out[SHA256_BYTES])
+{
+	crypto_auth_hmacsha256_final(&h->state, out);
+	sodium_memzero(h, sizeof *h);
+}
+
+void hash_hmac_sha256(struct slice key, struct slice s, uint8_t out[SHA256_BYTES])
+{
+	struct hmac h;
+	hmac_init(&h, key);
+	hmac_add(&h, s);
+	hmac_end(&h, out);
+}
+
 bool hash_is_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	return sodium_memcmp(a, b, n) == 0;

@@ -9,22 +9,30 @@
  *   try to fill with collisions.
  * mix: 64 bits, quick and unkeyed, for tables in which a collision costs work and
  *   decides nothing (the look over a mailbox).
- * hmac: HMAC-SHA256 cut to 96 bits, for the stamp.
+ * hmac: HMAC-SHA256 cut to 96 bits, for the stamp; whole, and SHA-256 itself, where a
+ *   protocol wants them (SCRAM).
  */
 #ifndef QUELL_BASE_HASH_H
 #define QUELL_BASE_HASH_H
 
 #include "base/slice.h"
 
+#include <sodium/crypto_auth_hmacsha256.h>
 #include <sodium/crypto_generichash_blake2b.h>
 
-enum { HASH_KEY_BYTES = 32, DIGEST_BYTES = 32, DIGEST_SHORT_BYTES = 16, HMAC_BYTES = 12 };
+enum { HASH_KEY_BYTES = 32, DIGEST_BYTES = 32, DIGEST_SHORT_BYTES = 16, HMAC_BYTES = 12, SHA256_BYTES = 32 };
 
 /* The library wants 64-byte alignment: on the stack the compiler sees to it; memory
  * from mem.h or an arena is aligned to 16 only, so align by hand there. */
 struct digest {
 	crypto_generichash_blake2b_state state;
 	size_t out_bytes;
+};
+
+/* An HMAC-SHA256 being made. A copy made behind hmac_init saves hashing the key again;
+ * it holds what the key holds: the owner zeroes it where the key is a secret. */
+struct hmac {
+	crypto_auth_hmacsha256_state state;
 };
 
 struct hash128 {
@@ -51,6 +59,14 @@ uint64_t hash_mix(uint64_t hash, struct slice s);
 uint64_t hash_mix_nocase(uint64_t hash, struct slice s);
 
 void hash_hmac96(const uint8_t key[HASH_KEY_BYTES], struct slice s, uint8_t out[HMAC_BYTES]);
+/* 32 bytes. */
+void hash_sha256(struct slice s, uint8_t out[SHA256_BYTES]);
+/* 32 bytes; a key of any length (RFC 2104: one above 64 bytes is hashed first). */
+void hash_hmac_sha256(struct slice key, struct slice s, uint8_t out[SHA256_BYTES]);
+/* The same, from pieces. hmac_end leaves nothing of the key in *h. */
+void hmac_init(struct hmac *h, struct slice key);
+void hmac_add(struct hmac *h, struct slice s);
+void hmac_end(struct hmac *h, uint8_t out[SHA256_BYTES]);
 /* In constant time. */
 bool hash_is_equal(const uint8_t *a, const uint8_t *b, size_t n);
 /* From the system's source of randomness. */

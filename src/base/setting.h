@@ -38,11 +38,12 @@ struct setting_row {
 	enum setting_type type;
 	size_t offset;             /* of the field in the room's struct */
 	const char *default_text;  /* as one would write it in the file */
-	int64_t min, max;          /* INT, SPAN (ms), BYTES; both 0: no range */
+	int64_t min, max;          /* INT, SPAN (ms), BYTES; both 0: no range. LIST: max items; 0: 256 */
 	const char *choices;       /* CHOICE: "observe|guard" */
 	const char *unit;          /* for people: "messages", "recipients"; or NULL */
 	bool is_reloadable;
 	bool is_secret;            /* the value is never shown or logged */
+	bool may_map;              /* LIST: may be written as a mapping; "key: value" gives "key = value" */
 	const char *help;          /* one or two sentences */
 };
 
