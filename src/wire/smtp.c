@@ -19,7 +19,10 @@ enum {
 
 enum smtp_state {
 	AT_GREETING, AT_EHLO, AT_HELO, AT_READY, AT_MAIL, AT_RCPT, AT_REFUSED, AT_DATA, AT_BODY,
-	AT_FINAL, AT_RESET, AT_QUIT, AT_END,
+	AT_FINAL,
+	AT_DATA_FOR_NONE, /* DATA was said ahead and nobody was taken: its reply */
+	AT_LONE_DOT,      /* it was 354 all the same: the reply to the dot */
+	AT_RESET, AT_QUIT, AT_END,
 };
 
 struct smtp_kept_reply {
@@ -46,6 +49,9 @@ struct smtp {
 	struct smtp_rcpt *rcpts;
 	size_t rcpt_count, rcpt_next, accepted_count;
 	size_t done_next;
+	bool want_no_dsn, is_probe;      /* of the mail under way */
+	bool is_data_said;               /* DATA left with MAIL and RCPT, in one group */
+	bool is_end_said;                /* of it; no last word on all recipients yet */
 	bool is_finishing;               /* DONE is being handed out to all open recipients */
 	enum smtp_state after_finish;    /* AT_READY, AT_RESET or AT_END */
 	unsigned can;
@@ -91,7 +97,8 @@ static void smtp_say_line(struct smtp *s, const char *verb, struct slice rest, e
 
 static void smtp_add_rcpt(struct smtp *s, const struct smtp_rcpt *rcpt)
 {
-	buf_addf(&s->out, "RCPT TO:<%.*s>\r\n", SLICE_ARG(rcpt->path));
+	bool want_notify = s->want_no_dsn && (s->can & SMTP_CAN_DSN);
+	buf_addf(&s->out, "RCPT TO:<%.*s>%s\r\n", SLICE_ARG(rcpt->path), want_notify ? " NOTIFY=NEVER" : "");
 }
 
 /* ---- replies ---- */
@@ -137,7 +144,7 @@ static void smtp_learn_keyword(struct smtp *s, struct slice line)
 	} rows[] = {
 		{ { "PIPELINING", 10 }, SMTP_CAN_PIPELINING }, { { "8BITMIME", 8 }, SMTP_CAN_8BITMIME },
 		{ { "SIZE", 4 }, SMTP_CAN_SIZE }, { { "SMTPUTF8", 8 }, SMTP_CAN_SMTPUTF8 },
-		{ { "ENHANCEDSTATUSCODES", 19 }, SMTP_CAN_ENHANCED },
+		{ { "ENHANCEDSTATUSCODES", 19 }, SMTP_CAN_ENHANCED }, { { "DSN", 3 }, SMTP_CAN_DSN },
 	};
 	struct slice word = { NULL, 0 }, rest = line;
 	slice_next(&rest, ' ', &word);
@@ -261,6 +268,7 @@ static bool on_ehlo(struct smtp *s, struct smtp_event *ev)
 	if (s->state == AT_HELO || s->kind == SMTP_LMTP || s->reply.code / 100 != 5)
 		return smtp_break(s, "the server refuses our greeting");
 	s->can = 0;
+	s->size_max = 0;
 	smtp_say_line(s, "HELO ", slice_from_str(s->helo), AT_HELO);
 	return false;
 }
@@ -293,8 +301,13 @@ static bool on_mail(struct smtp *s, struct smtp_event *ev)
 static bool on_refused(struct smtp *s, struct smtp_event *ev)
 {
 	(void)ev;
+	s->accepted_count += s->reply.code / 100 == 2;
 	if (++s->rcpt_next < s->rcpt_count)
 		return false;
+	if (s->is_data_said) {
+		s->state = AT_DATA_FOR_NONE;
+		return false;
+	}
 	/* RSET: whether a transaction is open depends on the server. */
 	struct smtp_kept_reply verdict = s->verdict;
 	return smtp_finish(s, &verdict, AT_RESET);
@@ -308,11 +321,15 @@ static bool on_rcpt(struct smtp *s, struct smtp_event *ev)
 	s->accepted_count += is_accepted;
 	if (s->rcpt_next < s->rcpt_count)
 		smtp_ask_rcpt(s);
+	else if (s->is_probe)
+		smtp_finish(s, &s->reply, AT_RESET);
+	else if (s->is_data_said)
+		s->state = s->accepted_count > 0 ? AT_DATA : AT_DATA_FOR_NONE;
 	else if (s->accepted_count > 0)
 		smtp_say_line(s, "DATA", slice_make(NULL, 0), AT_DATA);
 	else
 		smtp_finish(s, &s->reply, AT_RESET);
-	return is_accepted ? false : smtp_done(s, at, &s->reply, ev);
+	return is_accepted && !s->is_probe ? false : smtp_done(s, at, &s->reply, ev);
 }
 
 static bool on_data(struct smtp *s, struct smtp_event *ev)
@@ -325,6 +342,33 @@ static bool on_data(struct smtp *s, struct smtp_event *ev)
 	s->is_line_start = true;
 	s->has_cr = false;
 	return smtp_event(ev, SMTP_BODY, &s->reply);
+}
+
+/* DATA was on its way when the last recipient was refused (RFC 2920 3.1). Mostly it is refused
+ * too. A server that says 354 gets the lone dot: a mail for nobody; but only where nobody
+ * was taken by any reply, or that dot would be an empty mail for somebody. In LMTP 354 may not
+ * come here (RFC 2033 4.2), and how many replies a dot would have is unknown. */
+static bool on_data_for_none(struct smtp *s, struct smtp_event *ev)
+{
+	(void)ev;
+	struct smtp_kept_reply verdict = s->verdict;
+	if (s->reply.code / 100 > 3)
+		return smtp_finish(s, &verdict, AT_RESET);
+	if (s->reply.code != 354 || s->kind == SMTP_LMTP || s->accepted_count > 0)
+		return smtp_break(s, "the server wants a mail it refused");
+	buf_add_str(&s->out, ".\r\n");
+	smtp_say(s, AT_LONE_DOT);
+	return false;
+}
+
+/* Whatever it says: it is the end of that mail, which nobody was to get. */
+static bool on_lone_dot(struct smtp *s, struct smtp_event *ev)
+{
+	(void)ev;
+	struct smtp_kept_reply verdict = s->verdict;
+	if (s->reply.code / 100 == 3)
+		return smtp_break(s, "the server asks for more after the mail's end");
+	return smtp_finish(s, &verdict, AT_READY);
 }
 
 /* SMTP: one word for all. LMTP: one for each accepted recipient, in order. */
@@ -366,8 +410,8 @@ typedef bool reply_fn(struct smtp *s, struct smtp_event *ev);
 static reply_fn *const reply_fns[] = {
 	[AT_GREETING] = on_greeting, [AT_EHLO] = on_ehlo, [AT_HELO] = on_ehlo, [AT_READY] = on_unasked,
 	[AT_MAIL] = on_mail, [AT_RCPT] = on_rcpt, [AT_REFUSED] = on_refused, [AT_DATA] = on_data,
-	[AT_BODY] = on_unasked, [AT_FINAL] = on_final, [AT_RESET] = on_reset, [AT_QUIT] = on_quit,
-	[AT_END] = on_unasked,
+	[AT_BODY] = on_unasked, [AT_FINAL] = on_final, [AT_DATA_FOR_NONE] = on_data_for_none,
+	[AT_LONE_DOT] = on_lone_dot, [AT_RESET] = on_reset, [AT_QUIT] = on_quit, [AT_END] = on_unasked,
 };
 
 /* ---- events ---- */
@@ -377,6 +421,7 @@ static void smtp_forget_mail(struct smtp *s)
 	mem_free(s->rcpts);
 	s->rcpts = NULL;
 	s->rcpt_count = s->rcpt_next = s->accepted_count = 0;
+	s->is_end_said = s->is_data_said = false;
 	buf_reset(&s->paths);
 }
 
@@ -445,8 +490,7 @@ static bool is_plain_word(struct slice s)
 	return s.len > 0 && s.len <= SMTP_HELO_BYTES_MAX;
 }
 
-/* May it stand between < and > of a command (RFC 5321 4.1.2)? Bytes above 127 pass. */
-static bool is_path(struct slice s)
+bool smtp_is_path(struct slice s)
 {
 	bool is_quoted = false;
 	for (size_t i = 0; i < s.len; i++) {
@@ -517,10 +561,10 @@ static bool has_high_byte(struct slice s)
 static bool is_mail_sayable(const struct smtp_mail *mail, bool *is_utf8_out)
 {
 	*is_utf8_out = has_high_byte(mail->from);
-	if (mail->rcpt_count == 0 || mail->rcpt_count > SMTP_RCPTS_MAX || !is_path(mail->from))
+	if (mail->rcpt_count == 0 || mail->rcpt_count > SMTP_RCPTS_MAX || !smtp_is_path(mail->from))
 		return false;
 	for (size_t i = 0; i < mail->rcpt_count; i++) {
-		if (mail->rcpts[i].len == 0 || !is_path(mail->rcpts[i]))
+		if (mail->rcpts[i].len == 0 || !smtp_is_path(mail->rcpts[i]))
 			return false;
 		*is_utf8_out |= has_high_byte(mail->rcpts[i]);
 	}
@@ -549,12 +593,8 @@ static bool smtp_copy_rcpts(struct smtp *s, const struct smtp_mail *mail)
 	return true;
 }
 
-bool smtp_mail(struct smtp *s, const struct smtp_mail *mail)
+static void smtp_say_mail(struct smtp *s, const struct smtp_mail *mail, bool is_utf8)
 {
-	bool is_utf8;
-	if (s->state != AT_READY || s->broken || s->is_finishing || !is_mail_sayable(mail, &is_utf8) ||
-	    !smtp_copy_rcpts(s, mail))
-		return false;
 	buf_addf(&s->out, "MAIL FROM:<%.*s>", SLICE_ARG(mail->from));
 	if (mail->size_bytes > 0 && (s->can & SMTP_CAN_SIZE))
 		buf_addf(&s->out, " SIZE=%llu", (unsigned long long)mail->size_bytes);
@@ -563,8 +603,32 @@ bool smtp_mail(struct smtp *s, const struct smtp_mail *mail)
 	if (is_utf8 && (s->can & SMTP_CAN_SMTPUTF8))
 		buf_add_str(&s->out, " SMTPUTF8");
 	buf_add_str(&s->out, "\r\n");
-	for (size_t i = 0; (s->can & SMTP_CAN_PIPELINING) && i < s->rcpt_count; i++)
+	if (!(s->can & SMTP_CAN_PIPELINING))
+		return;
+	for (size_t i = 0; i < s->rcpt_count; i++)
 		smtp_add_rcpt(s, &s->rcpts[i]);
+	s->is_data_said = !s->is_probe;
+	if (s->is_data_said)
+		buf_add_str(&s->out, "DATA\r\n");
+}
+
+bool smtp_mail(struct smtp *s, const struct smtp_mail *mail)
+{
+	bool is_utf8;
+	size_t before = s->out.len;
+	if (s->state != AT_READY || s->broken || s->is_finishing || s->out.is_over ||
+	    !is_mail_sayable(mail, &is_utf8) || !smtp_copy_rcpts(s, mail))
+		return false;
+	s->want_no_dsn = mail->want_no_dsn;
+	s->is_probe = mail->is_probe;
+	smtp_say_mail(s, mail, is_utf8);
+	if (s->out.is_over) {
+		/* Half a command is none: it is taken back. */
+		s->out.len = before;
+		s->out.is_over = false;
+		smtp_forget_mail(s);
+		return false;
+	}
 	smtp_say(s, AT_MAIL);
 	return true;
 }
@@ -596,18 +660,25 @@ size_t smtp_body(struct smtp *s, struct slice bytes)
 		body_add_line(s, slice_between(bytes, pos, end), end < bytes.len);
 		pos = end + 1;
 	}
-	if (s->out.is_over)
-		smtp_break(s, "no memory for the mail");
-	return bytes.len;
+	if (!s->out.is_over)
+		return bytes.len;
+	smtp_break(s, "no memory for the mail");
+	return 0;
 }
 
 bool smtp_body_end(struct smtp *s)
 {
-	if (s->state != AT_BODY || s->out.cap_max - s->out.len < 8)
+	if (s->state != AT_BODY || s->broken || s->out.cap_max - s->out.len < 8)
 		return false;
+	/* A word before the end (421 it may be): the end is not said any more. */
+	if (s->in_pos < s->in.len)
+		return smtp_break(s, "the server spoke before it was asked");
 	if (!s->is_line_start)
 		buf_add_str(&s->out, s->has_cr ? "\n" : "\r\n");
 	buf_add_str(&s->out, ".\r\n");
+	if (s->out.is_over)
+		return smtp_break(s, "no memory for the mail");
+	s->is_end_said = true;
 	s->rcpt_next = 0;
 	smtp_say(s, AT_FINAL);
 	return true;
@@ -617,6 +688,11 @@ void smtp_quit(struct smtp *s)
 {
 	if (s->state == AT_READY && !s->broken)
 		smtp_say_line(s, "QUIT", slice_make(NULL, 0), AT_QUIT);
+}
+
+bool smtp_is_awaiting_word(const struct smtp *s)
+{
+	return s->is_end_said;
 }
 
 unsigned smtp_can(const struct smtp *s)

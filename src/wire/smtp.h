@@ -4,7 +4,7 @@
  *
  * Bytes of the server go in, events come out, and bytes for the server gather in
  * an out buffer: no fd, no clock, so time limits are the caller's. Used to put
- * held mail back into the stream: plain text on a local link; no TLS, no AUTH.
+ * held or collected mail back into the stream: plain text on a local link; no TLS, no AUTH.
  *
  * The talk: feed -> READY -> smtp_mail -> RCPT... -> BODY -> smtp_body...,
  * smtp_body_end -> DONE for each recipient -> MAIL_END -> smtp_mail again or
@@ -14,6 +14,8 @@
  *
  * A server that breaks the rules (speaks before asked, endless lines, garbage)
  * ends the talk with FAILED. Ceilings: SMTP_* below.
+ *
+ * Where the server offers PIPELINING, MAIL, all RCPTs and DATA leave as one group (RFC 2920).
  */
 #ifndef QUELL_WIRE_SMTP_H
 #define QUELL_WIRE_SMTP_H
@@ -34,7 +36,7 @@ enum {
 /* What the server can do (EHLO, LHLO). */
 enum smtp_can {
 	SMTP_CAN_PIPELINING = 1 << 0, SMTP_CAN_8BITMIME = 1 << 1, SMTP_CAN_SIZE = 1 << 2,
-	SMTP_CAN_SMTPUTF8 = 1 << 3, SMTP_CAN_ENHANCED = 1 << 4,
+	SMTP_CAN_SMTPUTF8 = 1 << 3, SMTP_CAN_ENHANCED = 1 << 4, SMTP_CAN_DSN = 1 << 5,
 };
 
 struct smtp_reply {
@@ -71,6 +73,9 @@ struct smtp_mail {
 	size_t rcpt_count;         /* 1 to SMTP_RCPTS_MAX */
 	uint64_t size_bytes;       /* 0: not said */
 	bool is_8bit;              /* the body holds bytes above 127 */
+	bool want_no_dsn;          /* NOTIFY=NEVER where the server offers DSN (RFC 3461 4.1) */
+	bool is_probe;             /* only ask about the recipients: no DATA; a taken one gets DONE
+				      with the server's word, then RSET, then MAIL_END */
 };
 
 struct smtp;
@@ -92,18 +97,27 @@ void smtp_next(struct smtp *s, struct smtp_event *event_out);
 /* Bytes for the server: send from the front, then buf_consume what was sent. */
 struct buf *smtp_out(struct smtp *s);
 
+/* May this stand between < and > of a command (RFC 5321 4.1.2)? Not control bytes; blanks
+ * and <> only in quotes; at most SMTP_PATH_BYTES_MAX. Empty may. */
+bool smtp_is_path(struct slice path);
+
 /* Begins a mail; after READY or MAIL_END only. False when an address cannot stand
- * in a command (control bytes; blanks or <> outside quotes; too long) or there is
- * no memory; nothing was begun then. The addresses are copied. */
+ * in a command (smtp_is_path; an empty recipient) or there is no memory; nothing was
+ * begun then, nothing is in the out buffer of it. The addresses are copied. */
 bool smtp_mail(struct smtp *s, const struct smtp_mail *mail);
 /* Bytes of the mail, cut anywhere, after SMTP_BODY. LF becomes CRLF, leading dots
  * are doubled (RFC 5321 4.5.2); a bare CR stays as it is. Returns how many bytes
- * were taken: fewer than given when the out buffer is full (send, then go on). */
+ * were taken: fewer than given when the out buffer is full (send, then go on); 0 too
+ * when the talk is broken (no memory): smtp_next says so. */
 size_t smtp_body(struct smtp *s, struct slice bytes);
-/* Ends the mail. False when the out buffer is full: send, then call again. */
+/* Ends the mail. False when the out buffer is full: send, then call again; or when the
+ * talk is broken: then the end was not said, and smtp_next says why. */
 bool smtp_body_end(struct smtp *s);
 /* Says QUIT, after READY or MAIL_END. */
 void smtp_quit(struct smtp *s);
+
+/* Has the end of the mail under way been said (smtp_body_end), without a last word on it? */
+bool smtp_is_awaiting_word(const struct smtp *s);
 
 /* enum smtp_can; after READY. */
 unsigned smtp_can(const struct smtp *s);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Any server against the SMTP and LMTP client. The first byte chooses the kind, the number
- * of recipients and how many bytes arrive at once. Each recipient gets at most one DONE, and
+ * of recipients, how many bytes arrive at once, and whether the first mail is a probe (with
+ * NOTIFY=NEVER where DSN is offered). A body is asked for once a mail at most, never for a probe;
+ * the lone dot for nobody is never in doubt. Each recipient gets at most one DONE, and
  * all of them one before MAIL_END; after FAILED or CLOSED nothing comes; the talk is finite.
  */
 #include "base/buf.h"
@@ -18,7 +20,7 @@ struct talk {
 	struct slice rcpts[RCPTS_MAX];
 	size_t rcpt_count, mails;
 	unsigned done[RCPTS_MAX];
-	bool is_over, has_mail;
+	bool is_over, has_mail, has_body, want_probe;
 };
 
 static void must(bool is_true)
@@ -30,7 +32,9 @@ static void must(bool is_true)
 static void begin_mail(struct talk *t)
 {
 	const struct smtp_mail mail = { .from = SLICE("s@example.org"), .rcpts = t->rcpts,
-					.rcpt_count = t->rcpt_count, .size_bytes = 99, .is_8bit = true };
+					.rcpt_count = t->rcpt_count, .size_bytes = 99, .is_8bit = true,
+					.want_no_dsn = t->want_probe, .is_probe = t->want_probe && t->mails == 0 };
+	t->has_body = false;
 	memset(t->done, 0, sizeof t->done);
 	if (t->mails++ < 2) {
 		must(smtp_mail(t->s, &mail));
@@ -48,9 +52,11 @@ static void on_event(struct talk *t, const struct smtp_event *ev)
 		begin_mail(t);
 		break;
 	case SMTP_BODY:
-		must(t->has_mail);
+		must(t->has_mail && !t->has_body && !(t->want_probe && t->mails == 1));
+		t->has_body = true;
 		smtp_body(t->s, SLICE("Subject: x\n\n.\n"));
-		must(smtp_body_end(t->s));
+		/* False only when a word came before the end: then FAILED or 421 follows. */
+		must(smtp_body_end(t->s) == smtp_is_awaiting_word(t->s));
 		break;
 	case SMTP_DONE:
 		must(t->has_mail && ev->rcpt < t->rcpt_count && t->done[ev->rcpt]++ == 0);
@@ -58,6 +64,7 @@ static void on_event(struct talk *t, const struct smtp_event *ev)
 	case SMTP_MAIL_END:
 		for (size_t i = 0; i < t->rcpt_count; i++)
 			must(t->done[i] == 1);
+		must(!smtp_is_awaiting_word(t->s));
 		t->has_mail = false;
 		begin_mail(t);
 		break;
@@ -80,6 +87,8 @@ static void drain(struct talk *t)
 		must(++events < 100000);
 		on_event(t, &ev);
 	}
+	if (!t->has_body && slice_equal(slice_first(buf_slice(smtp_out(t->s)), 3), SLICE(".\r\n")))
+		must(!smtp_is_awaiting_word(t->s));
 	buf_reset(smtp_out(t->s));
 }
 
@@ -93,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	size_t step = data[0] & 8 ? 1 : data[0] & 16 ? 7 : size;
 	t.rcpt_count = (data[0] >> 1 & 3u) + 1;
+	t.want_probe = data[0] & 32;
 	memcpy(t.rcpts, rcpts, sizeof rcpts);
 	t.s = smtp_new(data[0] & 1 ? SMTP_LMTP : SMTP_SMTP, SLICE("quell.example.org"));
 	must(t.s != NULL);

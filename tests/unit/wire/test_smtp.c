@@ -106,10 +106,10 @@ static void a_pipelined_mail_is_delivered_to_those_who_take_it(void **state)
 		{ "220-hello\r\n220 mx ESMTP\r\n", "EHLO quell.example.org\r\n", "" },
 		{ "250-mx\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
 		  "MAIL FROM:<s@example.org> SIZE=1234 BODY=8BITMIME\r\nRCPT TO:<a@example.com>\r\n"
-		  "RCPT TO:<b@example.com>\r\nRCPT TO:<c@example.com>\r\n", "READY" },
+		  "RCPT TO:<b@example.com>\r\nRCPT TO:<c@example.com>\r\nDATA\r\n", "READY" },
 		{ "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n", "", "" },
 		{ "550 5.1.1 no\r\n", "", "DONE1=550" },
-		{ "250 2.1.5 Ok\r\n", "DATA\r\n", "" },
+		{ "250 2.1.5 Ok\r\n", "", "" },
 		{ "354 go\r\n", "Subject: x\r\n\r\n..dot\r\ntail\r\n.\r\n", "BODY" },
 		{ "250 2.0.0 queued as 4ABC\r\n", "QUIT\r\n", "DONE0=250 DONE2=250 END" },
 		{ "221 bye\r\n", "", "CLOSED" },
@@ -142,8 +142,8 @@ static void lmtp_gives_each_recipient_its_own_word(void **state)
 		{ "220 mx LMTP\r\n", "LHLO quell.example.org\r\n", "" },
 		{ "250-mx\r\n250 PIPELINING\r\n",
 		  "MAIL FROM:<s@example.org>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n"
-		  "RCPT TO:<c@example.com>\r\n", "READY" },
-		{ "250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n", "DATA\r\n", "DONE1=550" },
+		  "RCPT TO:<c@example.com>\r\nDATA\r\n", "READY" },
+		{ "250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n", "", "DONE1=550" },
 		{ "354 go\r\n", "x\r\n.\r\n", "BODY" },
 		{ "250 taken\r\n", "", "DONE0=250" },
 		{ "452 4.2.2 full\r\n", "QUIT\r\n", "DONE2=452 END" },
@@ -159,9 +159,10 @@ static void a_refused_sender_is_the_last_word_for_all(void **state)
 		{ "220 mx\r\n", "EHLO quell.example.org\r\n", "" },
 		{ "250-mx\r\n250 PIPELINING\r\n",
 		  "MAIL FROM:<s@example.org>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n"
-		  "RCPT TO:<c@example.com>\r\n", "READY" },
+		  "RCPT TO:<c@example.com>\r\nDATA\r\n", "READY" },
 		{ "451 4.7.1 later\r\n503 5.5.1 no\r\n", "", "" },
-		{ "503 no\r\n503 no\r\n", "RSET\r\n", "DONE0=451 DONE1=451 DONE2=451" },
+		{ "503 no\r\n503 no\r\n", "", "" },
+		{ "503 no\r\n", "RSET\r\n", "DONE0=451 DONE1=451 DONE2=451" },
 		{ "250 ok\r\n", "", "END" },
 	};
 	static const struct row plain[] = {
@@ -306,6 +307,132 @@ static void a_reply_is_split_into_code_enhanced_status_and_text(void **state)
 	}
 }
 
+#define GREETED { "220 mx\r\n", "EHLO quell.example.org\r\n", "" }
+#define GREETED_LMTP { "220 mx\r\n", "LHLO quell.example.org\r\n", "" }
+#define CAN "250-mx\r\n250 PIPELINING\r\n"
+#define GROUP "MAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\nDATA\r\n"
+
+/* RFC 2920 3.1: DATA is on its way when the recipient is refused. */
+static void data_said_ahead_of_a_refusal_is_heard_out(void **state)
+{
+	(void)state;
+	static const struct row refused[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n", "", "" }, { "550 no\r\n", "", "DONE0=550" },
+		{ "554 no valid recipients\r\n", "RSET\r\n", "" }, { "250 ok\r\n", "QUIT\r\n", "END" },
+	};
+	static const struct row lone_dot[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n450 later\r\n", "", "DONE0=450" },
+		{ "354 go\r\n", ".\r\n", "" }, { "554 no\r\n", "QUIT\r\n", "END" },
+	};
+	static const struct row lone_dot_taken[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n550 no\r\n354 go\r\n", ".\r\n", "DONE0=550" },
+		{ "250 queued\r\n", "QUIT\r\n", "END" },
+	};
+	static const struct row lone_dot_more[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n550 no\r\n354 go\r\n", ".\r\n", "DONE0=550" },
+		{ "354 more\r\n", "", "FAILED" },
+	};
+	static const struct row sender[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "451 no\r\n", "", "" }, { "503 no\r\n", "", "" },
+		{ "354 go\r\n", ".\r\n", "" }, { "503 no\r\n", "QUIT\r\n", "DONE0=451 END" },
+	};
+	/* Its dot would be an empty mail for somebody. */
+	static const struct row sender_but_recipient[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "451 no\r\n250 ok\r\n", "", "" }, { "354 go\r\n", "", "FAILED" },
+	};
+	static const struct row taken_for_none[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n550 no\r\n", "", "DONE0=550" },
+		{ "250 ok\r\n", "", "FAILED" },
+	};
+	static const struct row data_refused[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n250 ok\r\n", "", "" },
+		{ "451 full\r\n", "RSET\r\n", "DONE0=451" }, { "250 ok\r\n", "QUIT\r\n", "END" },
+	};
+	static const struct row bye[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n550 no\r\n", "", "DONE0=550" },
+		{ "421 bye\r\n", "", "CLOSED" },
+	};
+	static const struct row gone[] = {
+		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n550 no\r\n", "", "DONE0=550" }, { NULL, "", "FAILED" },
+	};
+	RUN(SMTP_SMTP, refused, .mail = &mail1, .body = "x", .want_quit = true);
+	RUN(SMTP_SMTP, lone_dot, .mail = &mail1, .body = "x", .want_quit = true);
+	RUN(SMTP_SMTP, lone_dot_taken, .mail = &mail1, .body = "x", .want_quit = true);
+	RUN(SMTP_SMTP, lone_dot_more, .mail = &mail1, .body = "x");
+	RUN(SMTP_SMTP, sender, .mail = &mail1, .body = "x", .want_quit = true);
+	RUN(SMTP_SMTP, sender_but_recipient, .mail = &mail1, .body = "x");
+	RUN(SMTP_SMTP, taken_for_none, .mail = &mail1, .body = "x");
+	RUN(SMTP_SMTP, data_refused, .mail = &mail1, .body = "x", .want_quit = true);
+	RUN(SMTP_SMTP, bye, .mail = &mail1, .body = "x");
+	RUN(SMTP_SMTP, gone, .mail = &mail1, .body = "x");
+}
+
+/* RFC 2033 4.2: without a recipient DATA must fail; a dot would have no reply to count on. */
+static void in_lmtp_data_for_nobody_may_only_fail(void **state)
+{
+	(void)state;
+	static const struct row refused[] = {
+		GREETED_LMTP, { CAN, GROUP, "READY" }, { "250 ok\r\n550 no\r\n503 none\r\n", "RSET\r\n", "DONE0=550" },
+		{ "250 ok\r\n", "QUIT\r\n", "END" },
+	};
+	static const struct row wanted[] = {
+		GREETED_LMTP, { CAN, GROUP, "READY" }, { "250 ok\r\n550 no\r\n", "", "DONE0=550" },
+		{ "354 go\r\n", "", "FAILED" },
+	};
+	static const struct row one_word[] = {
+		GREETED_LMTP, { CAN, GROUP, "READY" }, { "250 ok\r\n250 ok\r\n354 go\r\n", "x\r\n.\r\n", "BODY" },
+		{ "250 taken\r\n", "QUIT\r\n", "DONE0=250 END" },
+	};
+	RUN(SMTP_LMTP, refused, .mail = &mail1, .body = "x", .want_quit = true);
+	RUN(SMTP_LMTP, wanted, .mail = &mail1, .body = "x");
+	RUN(SMTP_LMTP, one_word, .mail = &mail1, .body = "x", .want_quit = true);
+}
+
+static void a_probe_asks_about_each_recipient_and_sends_no_mail(void **state)
+{
+	(void)state;
+	static const struct smtp_mail probe1 = { .rcpts = rcpts, .rcpt_count = 1, .is_probe = true };
+	static const struct smtp_mail probe2 = { .rcpts = rcpts, .rcpt_count = 2, .is_probe = true };
+	static const struct row taken[] = {
+		GREETED, { CAN, "MAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\n", "READY" },
+		{ "250 ok\r\n250 ok\r\n", "RSET\r\n", "DONE0=250" }, { "250 ok\r\n", "", "END" },
+	};
+	static const struct row two[] = {
+		GREETED, { "250 mx\r\n", "MAIL FROM:<>\r\n", "READY" },
+		{ "250 ok\r\n", "RCPT TO:<a@example.com>\r\n", "" },
+		{ "250 ok\r\n", "RCPT TO:<b@example.com>\r\n", "DONE0=250" },
+		{ "554 5.7.1 no relay\r\n", "RSET\r\n", "DONE1=554" }, { "250 ok\r\n", "", "END" },
+	};
+	static const struct row sender[] = {
+		GREETED, { CAN, "MAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\n", "READY" },
+		{ "550 no\r\n", "", "" }, { "503 no\r\n", "RSET\r\n", "DONE0=550" }, { "250 ok\r\n", "", "END" },
+	};
+	RUN(SMTP_SMTP, taken, .mail = &probe1, .body = "");
+	RUN(SMTP_SMTP, two, .mail = &probe2, .body = "");
+	RUN(SMTP_SMTP, sender, .mail = &probe1, .body = "");
+}
+
+static void notify_never_is_said_only_where_dsn_is_offered(void **state)
+{
+	(void)state;
+	static const struct smtp_mail quiet = { .rcpts = rcpts, .rcpt_count = 1, .want_no_dsn = true };
+	static const struct row offered[] = {
+		GREETED, { "250-mx\r\n250-DSN\r\n250 PIPELINING\r\n",
+			   "MAIL FROM:<>\r\nRCPT TO:<a@example.com> NOTIFY=NEVER\r\nDATA\r\n", "READY" },
+	};
+	static const struct row one_by_one[] = {
+		GREETED_LMTP, { "250-mx\r\n250 DSN\r\n", "MAIL FROM:<>\r\n", "READY" },
+		{ "250 ok\r\n", "RCPT TO:<a@example.com> NOTIFY=NEVER\r\n", "" },
+	};
+	static const struct row not_offered[] = { GREETED, { CAN, GROUP, "READY" } };
+	static const struct row not_wanted[] = { GREETED,
+	{ "250-mx\r\n250-DSN\r\n250 PIPELINING\r\n", GROUP, "READY" } };
+	RUN(SMTP_SMTP, offered, .mail = &quiet, .body = "");
+	RUN(SMTP_LMTP, one_by_one, .mail = &quiet, .body = "");
+	RUN(SMTP_SMTP, not_offered, .mail = &quiet, .body = "");
+	RUN(SMTP_SMTP, not_wanted, .mail = &mail1, .body = "");
+}
+
 static struct smtp *ready_client(void)
 {
 	struct smtp_event ev;
@@ -373,6 +500,85 @@ static void a_body_cut_at_every_place_leaves_in_the_same_form(void **state)
 	}
 }
 
+static struct smtp *client_at_body(void)
+{
+	static const char *const said[] = { "250 ok\r\n", "250 ok\r\n", "354 go\r\n" };
+	struct smtp *s = ready_client();
+	struct smtp_event ev;
+	assert_true(smtp_mail(s, &mail1));
+	for (size_t i = 0; i < 3; i++) {
+		smtp_feed(s, slice_from_str(said[i]));
+		smtp_next(s, &ev);
+	}
+	assert_int_equal(ev.kind, SMTP_BODY);
+	buf_reset(smtp_out(s));
+	return s;
+}
+
+static void the_mail_is_in_doubt_between_its_end_and_the_word(void **state)
+{
+	(void)state;
+	struct smtp *s = client_at_body();
+	struct smtp_event ev;
+	assert_int_equal(smtp_body(s, SLICE("x\r\n")), 3);
+	assert_false(smtp_is_awaiting_word(s));
+	assert_true(smtp_body_end(s));
+	assert_true(smtp_is_awaiting_word(s));
+	smtp_feed(s, SLICE("250 ok\r\n"));
+	for (ev.kind = SMTP_DONE; ev.kind != SMTP_NONE;)
+		smtp_next(s, &ev);
+	assert_false(smtp_is_awaiting_word(s));
+	smtp_free(&s);
+}
+
+static void a_mail_that_lost_bytes_or_heard_a_word_is_never_ended(void **state)
+{
+	(void)state;
+	char text[4096];
+	struct smtp_event ev;
+	memset(text, 'x', sizeof text);
+	for (int has_word = 0; has_word < 2; has_word++) {
+		struct smtp *s = client_at_body();
+		if (has_word)
+			smtp_feed(s, SLICE("421 by"));
+		else
+			mem_fail_after = 0;
+		smtp_next(s, &ev);
+		assert_int_equal(ev.kind, SMTP_NONE);
+		assert_int_equal(smtp_body(s, slice_make(text, sizeof text)), has_word ? sizeof text : 0);
+		mem_fail_after = -1;
+		buf_reset(smtp_out(s));
+		assert_false(smtp_body_end(s));
+		assert_false(smtp_is_awaiting_word(s));
+		assert_int_equal(smtp_out(s)->len, 0);
+		smtp_next(s, &ev);
+		assert_int_equal(ev.kind, SMTP_FAILED);
+		smtp_free(&s);
+	}
+}
+
+static void a_mail_without_memory_leaves_no_half_of_a_command(void **state)
+{
+	(void)state;
+	char path[300];
+	memset(path, 'a', sizeof path);
+	const struct slice rcpt = slice_make(path, sizeof path);
+	const struct smtp_mail mail = { .rcpts = &rcpt, .rcpt_count = 1 };
+	long n = 0;
+	for (bool is_begun = false; !is_begun; n++) {
+		struct smtp *s = ready_client();
+		buf_free(smtp_out(s));
+		mem_fail_after = n;
+		is_begun = smtp_mail(s, &mail);
+		mem_fail_after = -1;
+		assert_int_equal(smtp_out(s)->len > 0, is_begun);
+		if (!is_begun)
+			assert_true(smtp_mail(s, &mail));
+		smtp_free(&s);
+	}
+	assert_true(n > 2);
+}
+
 static void a_full_out_buffer_holds_the_body_back_without_loss(void **state)
 {
 	(void)state;
@@ -438,6 +644,13 @@ int main(void)
 		cmocka_unit_test(a_server_that_goes_away_politely_leaves_no_recipient_unknown),
 		cmocka_unit_test(a_server_that_breaks_the_rules_ends_the_talk),
 		cmocka_unit_test(endless_lines_and_replies_are_cut_off),
+		cmocka_unit_test(data_said_ahead_of_a_refusal_is_heard_out),
+		cmocka_unit_test(in_lmtp_data_for_nobody_may_only_fail),
+		cmocka_unit_test(a_probe_asks_about_each_recipient_and_sends_no_mail),
+		cmocka_unit_test(notify_never_is_said_only_where_dsn_is_offered),
+		cmocka_unit_test(the_mail_is_in_doubt_between_its_end_and_the_word),
+		cmocka_unit_test(a_mail_that_lost_bytes_or_heard_a_word_is_never_ended),
+		cmocka_unit_test(a_mail_without_memory_leaves_no_half_of_a_command),
 		cmocka_unit_test(a_reply_is_split_into_code_enhanced_status_and_text),
 		cmocka_unit_test(addresses_that_could_end_a_command_early_are_refused),
 		cmocka_unit_test(a_body_cut_at_every_place_leaves_in_the_same_form),
