@@ -41,7 +41,8 @@ struct loop {
 	size_t signal_count;
 	int64_t now_ms, mono_ms;
 	bool has_now, has_mono, is_stopped;
-	char *scratch;
+	char *scratch, *scratch_plain;
+	struct loop_hook resolver; /* fn frees ctx */
 };
 
 static struct timeval timeval_of_ms(int64_t ms)
@@ -97,9 +98,12 @@ void loop_free(struct loop *l)
 		event_free(l->signals[i].event);
 	if (l->wait_limit)
 		event_free(l->wait_limit);
+	if (l->resolver.fn)
+		l->resolver.fn(l->resolver.ctx);
 	if (l->base)
 		event_base_free(l->base);
 	mem_free(l->scratch);
+	mem_free(l->scratch_plain);
 	mem_free(l);
 }
 
@@ -177,6 +181,23 @@ char *loop_scratch(struct loop *l)
 	return l->scratch;
 }
 
+char *loop_scratch_plain(struct loop *l)
+{
+	if (!l->scratch_plain)
+		l->scratch_plain = mem_alloc(LOOP_SCRATCH_BYTES);
+	return l->scratch_plain;
+}
+
+void *loop_resolver(const struct loop *l)
+{
+	return l->resolver.ctx;
+}
+
+void loop_set_resolver(struct loop *l, void *resolver, loop_fn *free_fn)
+{
+	l->resolver = (struct loop_hook){ free_fn, resolver };
+}
+
 /* ---- timers ---- */
 
 struct loop_timer {
@@ -217,6 +238,11 @@ void loop_timer_again(struct loop_timer *t, int64_t after_ms)
 {
 	struct timeval tv = timeval_of_ms(after_ms);
 	evtimer_add(t->event, &tv);
+}
+
+void loop_timer_pause(struct loop_timer *t)
+{
+	evtimer_del(t->event);
 }
 
 void loop_timer_stop(struct loop_timer **t)

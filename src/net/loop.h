@@ -54,6 +54,8 @@ struct loop_timer *loop_timer_start(struct loop *l, int64_t after_ms, int64_t ev
 				    void *ctx);
 /* Runs it after after_ms from now instead (again, if it ran already). */
 void loop_timer_again(struct loop_timer *t, int64_t after_ms);
+/* Does not run until loop_timer_again: so a timer can be had before it is needed. */
+void loop_timer_pause(struct loop_timer *t);
 void loop_timer_stop(struct loop_timer **t);
 
 /* Calls fn in the loop when the signal arrives, for the rest of the loop's life. */
@@ -70,8 +72,9 @@ void loop_waker_free(struct loop_waker **w);
  * streams. Few hooks; for the rest of the loop's life. */
 bool loop_at_round_end(struct loop *l, loop_fn *fn, void *ctx);
 
-/* For net/ itself: something to be sent at the end of this round. The owner's
- * struct holds the node; list_remove takes it back. */
+/* Something to be done once at the end of this round, before the answers are sent: what
+ * many sessions of a round share. The owner's struct holds the node; list_remove takes it
+ * back. It must not put itself back from within. */
 struct loop_flush {
 	struct list link;
 	loop_fn *fn;
@@ -82,5 +85,13 @@ void loop_flush_soon(struct loop *l, struct loop_flush *f);
 /* A buffer shared by all streams of the loop for one read. */
 enum { LOOP_SCRATCH_BYTES = 256 * 1024 };
 char *loop_scratch(struct loop *l);
+/* A second one, of the same size, for what TLS makes of the first; made when first
+ * needed, NULL without memory. */
+char *loop_scratch_plain(struct loop *l);
+
+/* The loop's resolver (resolve.c alone): made when first needed, given to free_fn by
+ * loop_free. NULL as long as there is none. */
+void *loop_resolver(const struct loop *l);
+void loop_set_resolver(struct loop *l, void *resolver, loop_fn *free_fn);
 
 #endif

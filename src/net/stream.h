@@ -10,13 +10,15 @@
  * The owner gets callbacks and must call stream_close once; that may happen in
  * any callback, and after it none comes. Ceilings: in_bytes_max of unread input
  * and out_bytes_max of unsent output; past them the stream ends with OVER_IN or
- * OVER_OUT. No TLS here.
+ * OVER_OUT. A stream can go over to TLS (stream_start_tls): from then on all bytes the
+ * owner sees are plain text, and both ceilings count plain text.
  */
 #ifndef QUELL_NET_STREAM_H
 #define QUELL_NET_STREAM_H
 
 #include "base/slice.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 enum stream_end {
 	STREAM_EOF,      /* the peer sends no more (it may still read: half close) */
@@ -24,6 +26,7 @@ enum stream_end {
 	STREAM_ERROR,    /* errno in sys_errno */
 	STREAM_OVER_IN,  /* the owner left more unread than in_bytes_max */
 	STREAM_OVER_OUT, /* the peer reads too slowly: out_bytes_max reached */
+	STREAM_TLS,      /* TLS failed: stream_tls_trouble says why */
 };
 /* "closed by peer", "idle", ...; never NULL. */
 const char *stream_end_text(enum stream_end end);
@@ -40,6 +43,8 @@ struct stream_calls {
 	/* All output has been sent, after it had been held back by a slow peer. May be
 	 * NULL. */
 	void (*on_drain)(void *ctx, struct stream *s);
+	/* TLS is agreed on and the peer is who it should be. May be NULL without TLS. */
+	void (*on_secure)(void *ctx, struct stream *s, const struct tls_info *info);
 };
 
 struct stream_setup {
@@ -67,6 +72,15 @@ size_t stream_pending(const struct stream *s);
 void stream_pause(struct stream *s);
 /* Reads again; bytes left unread come to on_data soon, not from within this call. */
 void stream_resume(struct stream *s);
+
+/* Client side of TLS from here on; once, with nothing unsent and no unread input (unread
+ * plain text would be the injection of CVE-2021-39272): else STREAM_TLS follows. Then
+ * on_secure, or on_end with STREAM_TLS; what is written meanwhile waits, and is never
+ * sent in plain text: stream_finish before on_secure drops it. */
+void stream_start_tls(struct stream *s, struct tls_context *context, const struct tls_peer *peer);
+/* In words, for a person: "the certificate is for mail.example.net, not pop.example.org";
+ * "" when there was none. Owned by the stream. */
+const char *stream_tls_trouble(const struct stream *s);
 
 void stream_set_idle(struct stream *s, int64_t idle_ms);
 /* For SO_PEERCRED and logs; owned by the stream. */

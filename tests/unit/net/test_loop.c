@@ -42,6 +42,13 @@ static void a_timer_runs_once_or_again_until_it_is_stopped(void **state)
 	loop_timer_again(once.timer, 0);
 	loop_run_once(once.l, 1000);
 	assert_int_equal(once.calls, 2);
+	loop_timer_again(once.timer, 0);
+	loop_timer_pause(once.timer);
+	loop_run_once(once.l, 20);
+	assert_int_equal(once.calls, 2);
+	loop_timer_again(once.timer, 0);
+	loop_run_once(once.l, 1000);
+	assert_int_equal(once.calls, 3);
 	loop_timer_stop(&once.timer);
 	assert_null(once.timer);
 
