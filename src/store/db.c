@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * db: SQLite with its settings, tables and statements in one place.
+ * db: SQLite with its settings in one place; tables and statements come from a schema.
  */
 #include "store/db.h"
 
 #include "base/log.h"
 #include "store/disk.h"
-#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,86 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DB_VERSION = 1, DB_BUSY_MS = 5000, DB_CHECKED_BYTES_MAX = 16 * 1024 * 1024 };
-
-static const char db_tables[] =
-	"CREATE TABLE mails (id TEXT PRIMARY KEY, time_ms INTEGER NOT NULL, incident TEXT NOT NULL,"
-	" queue_id TEXT NOT NULL, mail_from TEXT NOT NULL, client TEXT NOT NULL, helo TEXT NOT NULL,"
-	" rule TEXT NOT NULL, reason TEXT NOT NULL, instance BLOB NOT NULL, body TEXT NOT NULL,"
-	" bytes INTEGER NOT NULL, disk_bytes INTEGER NOT NULL, is_whole INTEGER NOT NULL)"
-	" STRICT, WITHOUT ROWID;"
-	"CREATE INDEX mails_queue ON mails(queue_id);"
-	"CREATE TABLE holds (n INTEGER PRIMARY KEY, mail TEXT NOT NULL, rcpt TEXT NOT NULL,"
-	" pair BLOB NOT NULL, incident TEXT NOT NULL, time_ms INTEGER NOT NULL, deed INTEGER NOT NULL,"
-	" state INTEGER NOT NULL, life INTEGER NOT NULL, changed_ms INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX holds_mail ON holds(mail);"
-	"CREATE INDEX holds_pair ON holds(pair, state, time_ms, n);"
-	"CREATE INDEX holds_incident ON holds(incident, state, time_ms, n);"
-	"CREATE INDEX holds_age ON holds(state, time_ms, n);"
-	"CREATE TABLE bodies (hash TEXT PRIMARY KEY, refs INTEGER NOT NULL, disk_bytes INTEGER NOT NULL)"
-	" STRICT, WITHOUT ROWID;"
-	"CREATE TABLE decisions (n INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL,"
-	" queue_id TEXT NOT NULL, mail_from TEXT NOT NULL, rcpt TEXT NOT NULL, client TEXT NOT NULL,"
-	" message_id TEXT NOT NULL, deed INTEGER NOT NULL, tier TEXT NOT NULL, rule TEXT NOT NULL,"
-	" reason TEXT NOT NULL, incident TEXT NOT NULL) STRICT;"
-	"CREATE INDEX decisions_queue ON decisions(queue_id);"
-	"CREATE INDEX decisions_incident ON decisions(incident);"
-	"CREATE TABLE incidents (id TEXT PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
-	" class INTEGER NOT NULL, state INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT, WITHOUT ROWID;"
-	"CREATE INDEX incidents_last ON incidents(last_ms);"
-	"CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL, time_ms INTEGER NOT NULL)"
-	" STRICT, WITHOUT ROWID;"
-	"CREATE TABLE notes (name TEXT PRIMARY KEY, text BLOB NOT NULL) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE jobs (what TEXT PRIMARY KEY, is_incident INTEGER NOT NULL, per_minute INTEGER NOT NULL,"
-	" asked_ms INTEGER NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-	"PRAGMA user_version=1;";
-
-_Static_assert(HOLD_KEPT == 0 && HOLD_RELEASING == 1 && HOLD_REFUSED == 2 && HOLD_RELEASED == 3 &&
-	       HOLD_EXPIRED == 4 && HOLD_COUNTED == 5, "the statements below know the states by number");
-
-static const char *const db_texts[DB_STMT_COUNT] = {
-	[DB_MAIL_ADD] = "INSERT INTO mails VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,1)",
-	[DB_MAIL_WHOLE] = "SELECT is_whole, disk_bytes, body FROM mails WHERE id=?",
-	[DB_MAIL_GONE] = "UPDATE mails SET is_whole=0 WHERE id=?",
-	[DB_MAIL_NEXT_WHOLE] = "SELECT id FROM mails WHERE id>? AND is_whole=1 ORDER BY id LIMIT ?",
-	[DB_HOLD_ADD] = "INSERT INTO holds(mail,rcpt,pair,incident,time_ms,deed,state,life,changed_ms)"
-			" VALUES(?,?,?,?,?,?,0,?,?)",
-	/* The kept rows of a pair beyond its newest. */
-	[DB_HOLD_SURPLUS] = "SELECT n, mail FROM holds WHERE pair=? AND state=0"
-			    " ORDER BY time_ms DESC, n DESC LIMIT ? OFFSET ?",
-	[DB_HOLD_SET] = "UPDATE holds SET state=?, changed_ms=? WHERE n=? AND state IN (0,2)",
-	[DB_HOLD_MARK] = "UPDATE holds SET state=?, life=?, changed_ms=?"
-			 " WHERE mail=? AND rcpt=? AND state<3",
-	[DB_HOLD_IS_SO] = "SELECT 1 FROM holds WHERE mail=? AND rcpt=? AND state=? LIMIT 1",
-	[DB_HOLD_IS_LIVE] = "SELECT 1 FROM holds WHERE mail=? AND state<3 LIMIT 1",
-	[DB_HOLD_IS_OVER] = "SELECT 1 FROM holds WHERE incident=? AND state=0 LIMIT 1 OFFSET ?",
-	[DB_HOLD_OLD] = "SELECT n, mail, incident FROM holds WHERE state IN (0,2) AND time_ms<?"
-			" ORDER BY time_ms, n LIMIT ?",
-	[DB_HOLD_LOST] = "UPDATE holds SET state=4, changed_ms=? WHERE mail=? AND state<3",
-	[DB_HOLD_ENDED] = "SELECT count(*) FROM holds WHERE state>2",
-	[DB_HOLD_ENDED_DROP] = "DELETE FROM holds WHERE n IN (SELECT n FROM holds WHERE state>2"
-			       " ORDER BY n LIMIT ?)",
-	[DB_MAIL_DROP] = "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE is_whole=0 AND NOT EXISTS"
-			 " (SELECT 1 FROM holds WHERE mail=mails.id) LIMIT ?)",
-	[DB_BODY_SIZE] = "SELECT disk_bytes FROM bodies WHERE hash=?",
-	[DB_BODY_REF] = "INSERT INTO bodies VALUES(?,1,?) ON CONFLICT(hash) DO UPDATE SET refs=refs+1",
-	[DB_BODY_UNREF] = "UPDATE bodies SET refs=refs-1 WHERE hash=? RETURNING refs, disk_bytes",
-	[DB_BODY_DROP] = "DELETE FROM bodies WHERE hash=?",
-	[DB_DECISION_ADD] = "INSERT INTO decisions(time_ms,queue_id,mail_from,rcpt,client,message_id,deed,tier,"
-			    "rule,reason,incident) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
-	[DB_DECISION_TRIM] = "DELETE FROM decisions WHERE n<=(SELECT max(n) FROM decisions)-?",
-	[DB_INCIDENT_SET] = "INSERT OR REPLACE INTO incidents VALUES(?,?,?,?,?,?)",
-	[DB_INCIDENT_TRIM] = "DELETE FROM incidents WHERE id IN"
-			     " (SELECT id FROM incidents ORDER BY last_ms DESC LIMIT -1 OFFSET ?)",
-	[DB_COUNTERS_CLEAR] = "DELETE FROM counters",
-	[DB_COUNTER_SET] = "INSERT OR REPLACE INTO counters VALUES(?,?,?)",
-	[DB_NOTE_SET] = "INSERT OR REPLACE INTO notes VALUES(?,?)",
-	[DB_NUMBER_SET] = "INSERT OR REPLACE INTO numbers VALUES(?,?)",
-	[DB_NUMBER_GET] = "SELECT value FROM numbers WHERE name=?",
-	[DB_JOB_SET] = "INSERT OR REPLACE INTO jobs VALUES(?,?,?,?,?,?)",
-	[DB_JOB_DROP] = "DELETE FROM jobs WHERE what=?",
-};
+enum { DB_BUSY_MS = 5000, DB_CHECKED_BYTES_MAX = 16 * 1024 * 1024 };
 
 /* Keeps what matters of a result code; true when it is a good one. */
 static bool db_note(struct db *db, int rc)
@@ -116,7 +36,7 @@ static bool db_exec(struct db *db, const char *text)
 
 void db_close(struct db *db)
 {
-	for (size_t i = 0; i < DB_STMT_COUNT; i++)
+	for (size_t i = 0; i < DB_STMTS_MAX; i++)
 		sqlite3_finalize(db->stmts[i]);
 	sqlite3_close(db->sql);
 	*db = (struct db){ 0 };
@@ -156,8 +76,8 @@ static bool db_is_sound(struct db *db, const char *path)
 
 static bool db_prepare_all(struct db *db)
 {
-	for (size_t i = 0; i < DB_STMT_COUNT; i++) {
-		int rc = sqlite3_prepare_v3(db->sql, db_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+	for (size_t i = 0; i < db->schema->count; i++) {
+		int rc = sqlite3_prepare_v3(db->sql, db->schema->texts[i], -1, SQLITE_PREPARE_PERSISTENT,
 					    &db->stmts[i], NULL);
 		/* SQLITE_ERROR here: tables are not as we make them. */
 		if ((rc & 0xff) == SQLITE_ERROR)
@@ -173,13 +93,13 @@ static bool db_make_tables(struct db *db)
 	int version = 0;
 	if (!db_read_int(db, "PRAGMA user_version", &version))
 		return false;
-	if (version == DB_VERSION)
+	if (version == db->schema->version)
 		return true;
 	if (version != 0) {
 		db->is_corrupt = true; /* a later Quell's: kept aside, like a damaged one */
 		return false;
 	}
-	if (db_exec(db, "BEGIN IMMEDIATE") && db_exec(db, db_tables) && db_exec(db, "COMMIT"))
+	if (db_exec(db, "BEGIN IMMEDIATE") && db_exec(db, db->schema->tables) && db_exec(db, "COMMIT"))
 		return true;
 	/* Tables that stand in the way of ours, in a file without our version. */
 	db->is_corrupt |= sqlite3_errcode(db->sql) == SQLITE_ERROR;
@@ -209,11 +129,11 @@ static void db_make_file(const char *path)
 		close(fd);
 }
 
-static bool db_open_once(struct db *db, const char *dir, struct error *error)
+static bool db_open_once(struct db *db, const struct db_schema *schema, const char *dir, struct error *error)
 {
 	char path[PATH_MAX];
-	*db = (struct db){ 0 };
-	snprintf(path, sizeof path, "%s/quell.db", dir);
+	*db = (struct db){ .schema = schema };
+	snprintf(path, sizeof path, "%s/%s", dir, schema->file);
 	db_make_file(path);
 	int rc = sqlite3_open_v2(path, &db->sql,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
@@ -224,38 +144,40 @@ static bool db_open_once(struct db *db, const char *dir, struct error *error)
 			 db->is_corrupt ? "this is not a sound database of Quell" : sqlite3_errmsg(db->sql));
 }
 
-static void db_move_aside(const char *dir)
+static void db_move_aside(const struct db_schema *schema, const char *dir)
 {
 	static const char *const endings[] = { "", "-wal", "-shm" };
 	char from[PATH_MAX], to[PATH_MAX];
 	for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-		snprintf(from, sizeof from, "%s/quell.db%s", dir, endings[i]);
-		snprintf(to, sizeof to, "%s/quell.db.damaged%s", dir, endings[i]);
+		snprintf(from, sizeof from, "%s/%s%s", dir, schema->file, endings[i]);
+		snprintf(to, sizeof to, "%s/%s.damaged%s", dir, schema->file, endings[i]);
 		unlink(to);
 		if (rename(from, to) != 0 && errno != ENOENT)
 			unlink(from);
 	}
-	log_error("database-damaged", "file=quell.db moved_to=quell.db.damaged "
-		  "consequence=\"decisions are lost, the index of the hold is made again\"");
+	log_error("database-damaged", "file=%s moved_to=%s.damaged consequence=\"%s\"", schema->file, schema->file,
+		  schema->when_replaced);
 }
 
 bool db_replace(struct db *db, const char *dir, struct error *error)
 {
+	const struct db_schema *schema = db->schema;
 	db_close(db);
-	db_move_aside(dir);
-	if (db_open_once(db, dir, error))
+	db_move_aside(schema, dir);
+	if (db_open_once(db, schema, dir, error))
 		return true;
 	db_close(db);
 	return false;
 }
 
-bool db_open(struct db *db, const char *dir, bool *was_damaged_out, struct error *error)
+bool db_open(struct db *db, const struct db_schema *schema, const char *dir, bool *was_damaged_out,
+	     struct error *error)
 {
 	struct error first = { 0 };
 	*was_damaged_out = false;
-	if (db_open_once(db, dir, &first))
+	if (db_open_once(db, schema, dir, &first))
 		return true;
-	if (db->is_corrupt) {
+	if (db->is_corrupt && schema->when_replaced) {
 		*was_damaged_out = true;
 		return db_replace(db, dir, error);
 	}
@@ -263,17 +185,17 @@ bool db_open(struct db *db, const char *dir, bool *was_damaged_out, struct error
 	return error_set(error, first.status, "%s", first.text);
 }
 
-sqlite3 *db_open_view(const char *dir, struct error *error)
+sqlite3 *db_open_view(const struct db_schema *schema, const char *dir, struct error *error)
 {
 	char path[PATH_MAX];
 	sqlite3 *sql = NULL;
-	snprintf(path, sizeof path, "%s/quell.db", dir);
+	snprintf(path, sizeof path, "%s/%s", dir, schema->file);
 	int rc = sqlite3_open_v2(path, &sql, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(sql, DB_BUSY_MS);
 		sqlite3_db_config(sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-		rc = sqlite3_exec(sql, "PRAGMA query_only=1; PRAGMA mmap_size=0; SELECT 1 FROM numbers LIMIT 1",
+		rc = sqlite3_exec(sql, "PRAGMA query_only=1; PRAGMA mmap_size=0; SELECT 1 FROM sqlite_schema LIMIT 1",
 				  NULL, NULL, NULL);
 	}
 	if (rc == SQLITE_OK)
@@ -281,6 +203,19 @@ sqlite3 *db_open_view(const char *dir, struct error *error)
 	error_set(error, EXIT_UNAVAILABLE, "%s: %s", path, sql ? sqlite3_errmsg(sql) : "no memory");
 	sqlite3_close(sql);
 	return NULL;
+}
+
+bool db_open_to_read(struct db *db, const struct db_schema *schema, const char *dir, struct error *error)
+{
+	*db = (struct db){ .schema = schema };
+	db->sql = db_open_view(schema, dir, error);
+	if (!db->sql)
+		return false;
+	if (db_prepare_all(db))
+		return true;
+	error_set(error, EXIT_UNAVAILABLE, "%s/%s: %s", dir, schema->file, sqlite3_errmsg(db->sql));
+	db_close(db);
+	return false;
 }
 
 bool db_begin(struct db *db, bool want_durable)
@@ -325,7 +260,7 @@ static int db_bind_one(sqlite3_stmt *stmt, int at, char type, va_list *args)
 	}
 }
 
-static sqlite3_stmt *db_bind(struct db *db, enum db_stmt which, const char *types, va_list *args)
+static sqlite3_stmt *db_bind(struct db *db, unsigned which, const char *types, va_list *args)
 {
 	sqlite3_stmt *stmt = db->stmts[which];
 	for (int i = 0; stmt && types[i]; i++)
@@ -334,7 +269,7 @@ static sqlite3_stmt *db_bind(struct db *db, enum db_stmt which, const char *type
 	return stmt;
 }
 
-bool db_run(struct db *db, enum db_stmt which, const char *types, ...)
+bool db_run(struct db *db, unsigned which, const char *types, ...)
 {
 	va_list args;
 	va_start(args, types);
@@ -348,7 +283,7 @@ bool db_run(struct db *db, enum db_stmt which, const char *types, ...)
 	return is_done;
 }
 
-sqlite3_stmt *db_query(struct db *db, enum db_stmt which, const char *types, ...)
+sqlite3_stmt *db_query(struct db *db, unsigned which, const char *types, ...)
 {
 	va_list args;
 	va_start(args, types);
@@ -376,7 +311,7 @@ int64_t db_changes(const struct db *db)
 	return sqlite3_changes64(db->sql);
 }
 
-bool db_number(struct db *db, enum db_stmt which, const char *name, int64_t fallback, int64_t *value_out)
+bool db_number(struct db *db, unsigned which, const char *name, int64_t fallback, int64_t *value_out)
 {
 	sqlite3_stmt *stmt = name ? db_query(db, which, "z", name) : db_query(db, which, "");
 	int rc = stmt ? sqlite3_step(stmt) : SQLITE_MISUSE;

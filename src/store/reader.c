@@ -26,7 +26,7 @@ struct store_reader *store_reader_open(const char *state_dir, struct error *erro
 		error_set(error, EXIT_UNAVAILABLE, "no memory to read the store");
 		return NULL;
 	}
-	r->sql = db_open_view(state_dir, error);
+	r->sql = db_open_view(&store_schema, state_dir, error);
 	if (r->sql)
 		return r;
 	mem_free(r);

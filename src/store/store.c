@@ -80,7 +80,7 @@ static void open_database(struct store *store)
 	struct error error = { 0 };
 	bool was_damaged = false;
 	store->db_epoch = 1;
-	if (!db_open(&store->db, store->dir, &was_damaged, &error)) {
+	if (!db_open(&store->db, &store_schema, store->dir, &was_damaged, &error)) {
 		log_error("database-away", "why=\"%s\" consequence=\"nothing can be held\"", error.text);
 		store->reopened_us = clock_mono_us();
 		return;

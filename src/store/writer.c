@@ -257,7 +257,7 @@ static void writer_mend_database(struct store *store)
 		return;
 	store->reopened_us = now_us;
 	bool is_open = store->db.sql ? db_replace(&store->db, store->dir, &error)
-				     : db_open(&store->db, store->dir, &was_damaged, &error);
+				     : db_open(&store->db, &store_schema, store->dir, &was_damaged, &error);
 	if (!is_open) {
 		log_warn("database-away", "why=\"%s\"", error.text);
 		return;
