@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * release: jobs, pace, and one SMTP or LMTP talk with the relay.
+ * release: jobs and pace; the talk with the relay is a link (link.h).
  *
  * A step is due when the pace allows it. It picks the first job that has a row,
  * marks the row, and sends it over the link, which is opened when needed and
- * kept for the next row. The state is what the link waits for.
+ * kept for the next row. A link lost with a row under way, in doubt or not: the row is
+ * KEPT and sent again (a copy too many is better than none).
  */
 #include "act/release.h"
 
+#include "act/link.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/dial.h"
-#include "net/stream.h"
 
 #include <stdio.h>
 
@@ -28,32 +28,19 @@ enum {
 
 #define RELEASE_PAIR_PREFIX "pair:"
 
-enum release_state {
-	RELEASE_CLOSED,   /* no link */
-	RELEASE_DIALING,
-	RELEASE_GREETING, /* linked, not READY yet */
-	RELEASE_READY,
-	RELEASE_SENDING,  /* a row is under way */
-	RELEASE_ENDING,   /* it is settled; the talk about it is not over yet */
-};
-
 struct release {
 	struct release_setup setup;
 	struct loop_timer *timer;
-	enum release_state state;
-	struct dial *dial;
-	struct stream *stream;
-	struct smtp *smtp;
+	struct link *link;
 	struct release_job jobs[RELEASE_JOBS_MAX];
 	size_t job_count;
-	struct release_job *job;      /* of the row under way */
+	struct release_job *job;      /* of the row under way; else NULL */
 	struct hold_row row;
 	struct buf mail;              /* of the row, with our trace fields */
 	size_t mail_sent;
-	bool is_body_open;            /* the relay waits for the mail's bytes */
 	char token[RELEASE_TOKEN_HEX + 1];
 	bool is_token_out;
-	int64_t due_ms, deadline_ms, pause_ms;
+	int64_t due_ms, ready_ms, pause_ms; /* ready_ms: since when the link has nothing to do */
 	struct release_status status;
 };
 
@@ -69,7 +56,7 @@ static bool release_add_job(struct release *r, const struct release_job *job, st
 	if (!store_job_add(r->setup.store, job))
 		return error_set(error, EXIT_TRY_AGAIN, "the job could not be stored");
 	/* Not while a row is under way: r->job points into the list. */
-	if (r->state != RELEASE_SENDING)
+	if (!r->job)
 		release_reload_jobs(r);
 	return true;
 }
@@ -162,7 +149,6 @@ static void release_settle(struct release *r, enum hold_state state)
 {
 	int64_t now_ms = loop_now_ms(r->setup.loop);
 	r->is_token_out = false;
-	r->is_body_open = false;
 	buf_reset(&r->mail);
 	if (!store_hold_mark(r->setup.store, r->row.id, r->row.rcpt, state, now_ms))
 		log_error("release", "hold=%s trouble=\"its state could not be stored\"", r->row.id);
@@ -213,7 +199,6 @@ static bool release_load(struct release *r, int64_t now_ms)
 
 static void release_send(struct release *r, int64_t now_ms)
 {
-	struct slice rcpt = slice_from_str(r->row.rcpt);
 	if (!release_load(r, now_ms)) {
 		release_settle(r, HOLD_REFUSED);
 		return;
@@ -221,181 +206,68 @@ static void release_send(struct release *r, int64_t now_ms)
 	bool is_8bit = false;
 	for (size_t i = 0; i < r->mail.len && !is_8bit; i++)
 		is_8bit = (r->mail.ptr[i] & 0x80) != 0;
-	struct smtp_mail mail = {
+	const struct link_mail mail = {
 		.from = slice_from_str(r->row.mail_from),
-		.rcpts = &rcpt,
-		.rcpt_count = 1,
+		.rcpt = slice_from_str(r->row.rcpt),
 		.size_bytes = r->mail.len,
 		.is_8bit = is_8bit,
 	};
 	if (!store_hold_mark(r->setup.store, r->row.id, r->row.rcpt, HOLD_RELEASING, now_ms)) {
+		r->job = NULL;
 		release_pause(r, now_ms);
 		return;
 	}
-	r->state = RELEASE_SENDING;
 	r->mail_sent = 0;
-	r->deadline_ms = now_ms + r->setup.timeout_ms;
-	if (!smtp_mail(r->smtp, &mail)) {
-		r->state = RELEASE_READY;
-		release_settle(r, HOLD_REFUSED);
-		return;
-	}
-	r->is_token_out = true;
+	r->is_token_out = link_send(r->link, &mail);
+	if (!r->is_token_out)
+		release_settle(r, link_state(r->link) == LINK_READY ? HOLD_REFUSED : HOLD_KEPT);
 }
 
 /* --- the link ---------------------------------------------------------------- */
 
-static void release_close_link(struct release *r)
+static void release_on_ready(void *ctx)
 {
-	dial_cancel(&r->dial);
-	stream_close(&r->stream);
-	smtp_free(&r->smtp);
-	r->state = RELEASE_CLOSED;
+	struct release *r = ctx;
+	r->ready_ms = loop_now_ms(r->setup.loop);
+	r->status.is_relay_away = false;
 }
 
-static void release_link_failed(struct release *r, const char *why)
+static ssize_t release_on_want(void *ctx, char *to, size_t room)
 {
-	bool was_sending = r->state == RELEASE_SENDING;
+	struct release *r = ctx;
+	struct slice part = slice_first(slice_from(buf_slice(&r->mail), r->mail_sent), room);
+	if (part.len > 0)
+		memcpy(to, part.ptr, part.len);
+	r->mail_sent += part.len;
+	return (ssize_t)part.len;
+}
+
+static void release_on_lost(void *ctx, bool had_mail, bool is_in_doubt, const char *why)
+{
+	struct release *r = ctx;
+	char text[LOG_QUOTE_BYTES];
+	(void)is_in_doubt;
 	if (!r->status.is_relay_away)
-		log_warn("release", "relay=away why=\"%s\"", why);
+		log_warn("release", "relay=away why=%s", log_quote(slice_from_str(why), text, sizeof text));
 	r->status.is_relay_away = true;
-	release_close_link(r);
-	if (was_sending)
+	if (had_mail)
 		release_settle(r, HOLD_KEPT);
 	else
 		release_pause(r, loop_now_ms(r->setup.loop));
 }
 
-static void release_give_body(struct release *r)
+static void release_on_word(void *ctx, const struct smtp_reply *reply)
 {
-	if (!r->is_body_open)
-		return;
-	struct slice rest = slice_from(buf_slice(&r->mail), r->mail_sent);
-	r->mail_sent += smtp_body(r->smtp, rest);
-	if (r->mail_sent == r->mail.len && smtp_body_end(r->smtp))
-		r->is_body_open = false;
-}
-
-static void release_flush(struct release *r)
-{
-	struct buf *out = smtp_out(r->smtp);
-	if (!r->stream || out->len == 0)
-		return;
-	if (stream_write(r->stream, buf_slice(out)))
-		buf_consume(out, out->len);
-}
-
-static void release_on_word(struct release *r, const struct smtp_reply *reply)
-{
+	struct release *r = ctx;
 	char text[LOG_QUOTE_BYTES];
 	bool is_taken = smtp_is_taken(reply);
 	if (!is_taken)
 		log_warn("release", "hold=%s code=%d reply=%s", r->row.id, reply->code,
 			 log_quote(reply->text, text, sizeof text));
 	r->status.is_relay_away = false;
-	r->state = RELEASE_ENDING;
 	release_settle(r, is_taken                    ? HOLD_RELEASED
 			  : smtp_is_temporary(reply) ? HOLD_KEPT
 						     : HOLD_REFUSED);
-}
-
-/* False when the link is gone. */
-static bool release_on_event(struct release *r, const struct smtp_event *e)
-{
-	r->deadline_ms = loop_now_ms(r->setup.loop) + r->setup.timeout_ms;
-	switch (e->kind) {
-	case SMTP_READY:
-	case SMTP_MAIL_END:
-		r->state = RELEASE_READY;
-		r->status.is_relay_away = false;
-		return true;
-	case SMTP_BODY:
-		r->is_body_open = true;
-		release_give_body(r);
-		return true;
-	case SMTP_DONE:
-		release_on_word(r, &e->reply);
-		return true;
-	case SMTP_FAILED:
-	case SMTP_CLOSED:
-		release_link_failed(r, e->why ? e->why : "the relay closed the link");
-		return false;
-	case SMTP_NONE:
-		break;
-	}
-	return true;
-}
-
-static bool release_run_events(struct release *r)
-{
-	struct smtp_event event;
-	for (;;) {
-		smtp_next(r->smtp, &event);
-		if (event.kind == SMTP_NONE)
-			return true;
-		if (!release_on_event(r, &event))
-			return false;
-	}
-}
-
-static size_t release_on_data(void *ctx, struct stream *stream, struct slice bytes)
-{
-	struct release *r = ctx;
-	(void)stream;
-	smtp_feed(r->smtp, bytes);
-	if (release_run_events(r))
-		release_flush(r);
-	return bytes.len;
-}
-
-static void release_on_end(void *ctx, struct stream *stream, enum stream_end end, int sys_errno)
-{
-	struct release *r = ctx;
-	(void)stream;
-	(void)sys_errno;
-	smtp_feed_end(r->smtp);
-	if (release_run_events(r))
-		release_link_failed(r, stream_end_text(end));
-}
-
-static void release_on_drain(void *ctx, struct stream *stream)
-{
-	struct release *r = ctx;
-	(void)stream;
-	release_give_body(r);
-	release_flush(r);
-}
-
-static void release_on_dialed(void *ctx, int fd, int sys_errno)
-{
-	static const struct stream_calls calls = { release_on_data, release_on_end, release_on_drain };
-	struct release *r = ctx;
-	r->dial = NULL;
-	if (fd < 0) {
-		release_link_failed(r, strerror(sys_errno));
-		return;
-	}
-	const struct stream_setup setup = {
-		.in_bytes_max = 64 * 1024,
-		.out_bytes_max = 4 * 1024 * 1024,
-		.idle_ms = 0,
-	};
-	r->smtp = smtp_new(r->setup.kind, slice_from_str(r->setup.host_name));
-	r->stream = stream_open(r->setup.loop, fd, &setup, &calls, r);
-	if (!r->smtp || !r->stream) {
-		release_link_failed(r, "no memory");
-		return;
-	}
-	r->state = RELEASE_GREETING;
-	r->deadline_ms = loop_now_ms(r->setup.loop) + r->setup.timeout_ms;
-}
-
-static void release_open_link(struct release *r)
-{
-	r->state = RELEASE_DIALING;
-	r->dial = dial_start(r->setup.loop, &r->setup.relay, r->setup.timeout_ms, release_on_dialed, r);
-	if (!r->dial)
-		release_link_failed(r, "no memory");
 }
 
 /* --- the pace ----------------------------------------------------------------- */
@@ -404,41 +276,47 @@ static void release_step(void *ctx)
 {
 	struct release *r = ctx;
 	int64_t now_ms = loop_now_ms(r->setup.loop);
-	bool is_waiting = r->state == RELEASE_GREETING || r->state == RELEASE_SENDING ||
-			  r->state == RELEASE_ENDING;
-	if (is_waiting && now_ms > r->deadline_ms) {
-		release_link_failed(r, "the relay did not answer in time");
-		return;
-	}
-	if (is_waiting || r->state == RELEASE_DIALING || now_ms < r->due_ms)
+	enum link_state link = link_state(r->link);
+	if (link == LINK_OPENING || link == LINK_BUSY || now_ms < r->due_ms)
 		return;
 	if (!release_pick(r)) {
-		if (r->state == RELEASE_READY && now_ms > r->deadline_ms + RELEASE_IDLE_MS)
-			release_close_link(r);
+		if (link == LINK_READY && now_ms > r->ready_ms + r->setup.timeout_ms + RELEASE_IDLE_MS)
+			link_close(r->link);
 		return;
 	}
-	if (r->state == RELEASE_CLOSED) {
+	if (link == LINK_CLOSED) {
 		r->job = NULL;
-		release_open_link(r);
+		link_open(r->link);
 		return;
 	}
 	release_send(r, now_ms);
-	if (r->smtp)
-		release_flush(r);
+}
+
+static bool release_start(struct release *r)
+{
+	static const struct link_calls calls = { release_on_ready, release_on_want, release_on_word,
+						 release_on_lost, NULL };
+	const struct link_setup setup = {
+		.loop = r->setup.loop, .addr = r->setup.relay, .kind = r->setup.kind, .helo = r->setup.host_name,
+		.timeout_ms = r->setup.timeout_ms,
+	};
+	r->link = link_new(&setup, &calls, r);
+	r->timer = loop_timer_start(setup.loop, RELEASE_STEP_MS, RELEASE_STEP_MS, release_step, r);
+	return r->link && r->timer;
 }
 
 struct release *release_new(const struct release_setup *setup, struct error *error)
 {
 	struct release *r = mem_alloc(sizeof *r);
-	if (r)
-		r->timer = loop_timer_start(setup->loop, RELEASE_STEP_MS, RELEASE_STEP_MS, release_step, r);
-	if (!r || !r->timer) {
-		mem_free(r);
+	if (r) {
+		r->setup = *setup;
+		buf_init(&r->mail, RELEASE_MAIL_BYTES_MAX);
+	}
+	if (!r || !release_start(r)) {
+		release_free(&r);
 		error_set(error, EXIT_UNAVAILABLE, "no memory for releasing");
 		return NULL;
 	}
-	r->setup = *setup;
-	buf_init(&r->mail, RELEASE_MAIL_BYTES_MAX);
 	release_reload_jobs(r);
 	return r;
 }
@@ -449,7 +327,7 @@ void release_free(struct release **release)
 	*release = NULL;
 	if (!r)
 		return;
-	release_close_link(r);
+	link_free(&r->link);
 	loop_timer_stop(&r->timer);
 	buf_free(&r->mail);
 	mem_free(r);
@@ -459,6 +337,7 @@ void release_retune(struct release *r, const struct release_setup *setup)
 {
 	r->setup.per_minute = setup->per_minute;
 	r->setup.timeout_ms = setup->timeout_ms;
+	link_set_timeout(r->link, setup->timeout_ms);
 }
 
 bool release_expects(struct release *r, struct slice token)
