@@ -35,7 +35,7 @@ static const struct desk_command commands[] = {
 	{ "replay", "[--json] [--policy FILE] [--our HOST]... [--relay HOST]... PATH...",
 	  "say what Quell would have done with old mail", "quell-replay(1)",
 	  DESK_JSON | DESK_POLICY | DESK_HOSTS, 1, SIZE_MAX, desk_replay },
-	{ "config", "", "", "", 0, 0, 0, NULL }, /* stands in main: see command_at */
+	{ "config", "", "", "", 0, 0, 0, NULL }, /* stands in main, as fetch: see command_at */
 	{ "watch", "[--json] [--once] LOG...", "follow mail logs", "", 0, 0, 0, NULL },
 	{ "fetch", "[--once] [ACCOUNT...]", "collect mail by POP3, safely", "", 0, 0, 0, NULL },
 	{ "audit", "[--json] [TARGET...]", "check mail servers for what makes storms", "", 0, 0, 0, NULL },
@@ -46,7 +46,19 @@ static const struct desk_command commands[] = {
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
-enum { OPTION_JSON = 256, OPTION_RATE, OPTION_MANUAL, OPTION_LIMIT, OPTION_TEXTS };
+enum { OPTION_JSON = 256, OPTION_RATE, OPTION_MANUAL, OPTION_LIMIT, OPTION_FLAGS, OPTION_TEXTS = 320 };
+
+/* Options that are there or not: the n-th is OPTION_FLAGS + n. */
+static const struct option_flag {
+	unsigned option;
+	size_t at;          /* of a bool in struct desk_args */
+} option_flags[] = {
+	{ DESK_FETCH, offsetof(struct desk_args, want_once) },
+	{ DESK_FETCH, offsetof(struct desk_args, want_dry_run) },
+	{ DESK_FETCH, offsetof(struct desk_args, want_check) },
+	{ DESK_FETCH, offsetof(struct desk_args, want_mark_seen) },
+	{ DESK_FETCH, offsetof(struct desk_args, want_deliver) },
+};
 
 /* Options whose value is a text and needs no reading: the n-th is OPTION_TEXTS + n. */
 static const struct option_text {
@@ -61,6 +73,9 @@ static const struct option_text {
 	{ "policy", DESK_POLICY, offsetof(struct desk_args, policy), false },
 	{ "our", DESK_HOSTS, offsetof(struct desk_args, our), true },
 	{ "relay", DESK_HOSTS, offsetof(struct desk_args, relays), true },
+	{ "to", DESK_FETCH, offsetof(struct desk_args, to), false },
+	{ "import-fetchmailrc", DESK_FETCH, offsetof(struct desk_args, fetchmailrc), false },
+	{ "import-getmailrc", DESK_FETCH, offsetof(struct desk_args, getmailrc), false },
 };
 
 static const struct option long_options[] = {
@@ -70,7 +85,13 @@ static const struct option long_options[] = {
 	{ "limit", required_argument, NULL, OPTION_LIMIT }, { "html", required_argument, NULL, OPTION_TEXTS },
 	{ "svg", required_argument, NULL, OPTION_TEXTS + 1 }, { "dot", required_argument, NULL, OPTION_TEXTS + 2 },
 	{ "policy", required_argument, NULL, OPTION_TEXTS + 3 }, { "our", required_argument, NULL, OPTION_TEXTS + 4 },
-	{ "relay", required_argument, NULL, OPTION_TEXTS + 5 }, { NULL, 0, NULL, 0 },
+	{ "relay", required_argument, NULL, OPTION_TEXTS + 5 }, { "to", required_argument, NULL, OPTION_TEXTS + 6 },
+	{ "import-fetchmailrc", required_argument, NULL, OPTION_TEXTS + 7 },
+	{ "import-getmailrc", required_argument, NULL, OPTION_TEXTS + 8 },
+	{ "once", no_argument, NULL, OPTION_FLAGS }, { "dry-run", no_argument, NULL, OPTION_FLAGS + 1 },
+	{ "check", no_argument, NULL, OPTION_FLAGS + 2 }, { "mark-seen", no_argument, NULL, OPTION_FLAGS + 3 },
+	{ "deliver", no_argument, NULL, OPTION_FLAGS + 4 }, { "fetch", no_argument, NULL, 'f' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static const struct {
@@ -86,13 +107,23 @@ static const struct {
 	{ DESK_POLICY, "--policy FILE", "try the settings of FILE instead of the usual ones" },
 	{ DESK_HOSTS, "--our HOST", "HOST is ours: its Received lines are true; may be repeated" },
 	{ DESK_HOSTS, "--relay HOST", "HOST is a relay whose Received lines we believe; may be repeated" },
+	{ DESK_FETCH, "--once", "each account once, deliver, end; without it: a daemon" },
+	{ DESK_FETCH, "--dry-run", "say what would go where and why; change nothing" },
+	{ DESK_FETCH, "--check", "connect and sign in everywhere, ask the local server; change nothing" },
+	{ DESK_FETCH, "--mark-seen", "with adopt: what lies there now was seen before" },
+	{ DESK_FETCH, "--deliver", "with adopt: collect and deliver all of it" },
+	{ DESK_FETCH, "--to MAILBOX", "with quarantine release: to this mailbox of the account" },
+	{ DESK_FETCH, "--import-fetchmailrc F", "print settings for the accounts of a fetchmailrc" },
+	{ DESK_FETCH, "--import-getmailrc F", "the same from a getmailrc" },
 	{ DESK_MANUAL, "--man", "with sample: the manual page quell.yaml(5), for scdoc" },
 };
 
 static const struct desk_command *command_at(const struct desk *desk, size_t i)
 {
-	bool is_config = strcmp(commands[i].name, "config") == 0;
-	return is_config && desk->host->config ? desk->host->config : &commands[i];
+	for (size_t k = 0; k < desk->host->own_count; k++)
+		if (strcmp(commands[i].name, desk->host->own[k]->name) == 0)
+			return desk->host->own[k];
+	return &commands[i];
 }
 
 static const struct desk_command *command_find(const struct desk *desk, const char *name)
@@ -150,7 +181,13 @@ void desk_wrap(struct desk *desk, size_t hang, const char *format, ...)
 
 bool desk_settings(struct desk *desk, struct desk_settings *settings_out)
 {
-	return desk->host->settings(desk->host->ctx, desk->file, desk->err, settings_out);
+	if (!desk->host->settings(desk->host->ctx, desk->file, desk->err, settings_out))
+		return false;
+	if (desk->of_connector) {
+		settings_out->state = settings_out->fetch_state;
+		settings_out->control_socket = settings_out->fetch_control;
+	}
+	return true;
 }
 
 const char *desk_colour(const struct desk *desk, enum desk_colour colour)
@@ -177,6 +214,7 @@ static enum exit_status help_all(struct desk *desk)
 	fputs("\nNot in this version:\n", desk->out);
 	help_list(desk, false);
 	fputs("\n  -c FILE     settings, instead of /etc/quell/quell.yaml\n"
+	      "  --fetch     before a command: of the POP3 connector's state, not the guard's\n"
 	      "  --help      this; --version the version\n\n"
 	      "Exit status: 0 fine, 1 something was found, 2 usage, 65 bad input,\n"
 	      "69 unavailable, 75 try again. Manual: quell(1)\n", desk->out);
@@ -186,18 +224,19 @@ static enum exit_status help_all(struct desk *desk)
 static enum exit_status help_command(struct desk *desk)
 {
 	const struct desk_command *c = desk->command;
-	fprintf(desk->out, "Usage: quell %s%s%s\n\n%c%s.\n", c->name, c->usage[0] ? " " : "", c->usage,
-		c->summary[0] - ('a' - 'A'), c->summary + 1);
+	desk_wrap(desk, 8, "Usage: quell %s%s%s", c->name, c->usage[0] ? " " : "", c->usage);
+	fprintf(desk->out, "\n%c%s.\n", c->summary[0] - ('a' - 'A'), c->summary + 1);
 	if (!c->fn) {
 		fputs("\nThis command is not in this version yet.\n", desk->out);
 		return EXIT_FINE;
 	}
 	fputc('\n', desk->out);
+	int width = c->options & DESK_FETCH ? 22 : 13; /* of the longest word */
 	for (size_t i = 0; i < sizeof option_helps / sizeof option_helps[0]; i++)
 		if (c->options & option_helps[i].option)
-			fprintf(desk->out, "  %-13s %s\n", option_helps[i].word, option_helps[i].help);
-	fprintf(desk->out, "  %-13s %s\n  %-13s %s\n\nManual: %s\n", "-c FILE",
-		"settings, instead of /etc/quell/quell.yaml", "--help", "this", c->manual);
+			fprintf(desk->out, "  %-*s %s\n", width, option_helps[i].word, option_helps[i].help);
+	fprintf(desk->out, "  %-*s %s\n  %-*s %s\n\nManual: %s\n", width, "-c FILE",
+		"settings, instead of /etc/quell/quell.yaml", width, "--help", "this", c->manual);
 	return EXIT_FINE;
 }
 
@@ -215,8 +254,9 @@ static bool has_option(const struct desk *desk, int option)
 	static const unsigned needs[] = { DESK_JSON, DESK_RATE, DESK_MANUAL, DESK_LIMIT };
 	if (option < OPTION_JSON)
 		return false;
-	unsigned need = option < OPTION_TEXTS ? needs[option - OPTION_JSON]
-					      : option_texts[option - OPTION_TEXTS].option;
+	unsigned need = option < OPTION_FLAGS   ? needs[option - OPTION_JSON]
+			: option < OPTION_TEXTS ? option_flags[option - OPTION_FLAGS].option
+						: option_texts[option - OPTION_TEXTS].option;
 	return desk->command->options & need;
 }
 
@@ -250,6 +290,8 @@ static bool take_option(struct desk *desk, int option, struct desk_args *args)
 		return false;
 	if (option >= OPTION_TEXTS)
 		return take_text(desk, &option_texts[option - OPTION_TEXTS], args);
+	if (option >= OPTION_FLAGS)
+		*(bool *)((char *)args + option_flags[option - OPTION_FLAGS].at) = true;
 	if (option == OPTION_JSON)
 		args->want_json = true;
 	if (option == OPTION_MANUAL)
@@ -322,6 +364,10 @@ static enum exit_status parse_all(struct desk *desk, int argc, char **argv)
 			fprintf(desk->out, "quell %s\n", desk->host->version);
 			return EXIT_FINE;
 		}
+		if (option == 'f') {
+			desk->of_connector = true;
+			continue;
+		}
 		if (option != 'c')
 			return desk_fail(desk, EXIT_USAGE, "%s is not an option here; see quell --help",
 					 argv[optind - 1]);
@@ -342,6 +388,7 @@ enum exit_status desk_run_as(struct desk *desk, int argc, char **argv)
 	setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters, whatever the user has */
 	desk->command = NULL;
 	desk->file = NULL;
+	desk->of_connector = false;
 	enum exit_status status = parse_all(desk, argc, argv);
 	if (fflush(desk->out) != 0 || ferror(desk->out))
 		return desk_fail(desk, EXIT_UNAVAILABLE, "cannot write the answer: %s", strerror(errno));

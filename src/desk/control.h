@@ -9,6 +9,8 @@
  *   status
  *   force INCIDENT open|close
  *   reload
+ *   fetch release ID [MAILBOX], fetch drop ID, fetch adopt ACCOUNT deliver|mark-seen
+ *                                   to the connector only
  *
  *   {"ok":true,"text":"..."}                     status: also "status":{...}
  *   {"ok":false,"exit":65,"error":"..."}         exit as in base/error.h
@@ -54,6 +56,8 @@ struct control_calls {
 	void (*status)(void *ctx, struct control_status *status);
 	bool (*force)(void *ctx, const char *incident, bool want_open, struct buf *text, struct error *error);
 	bool (*reload)(void *ctx, struct buf *text, struct error *error);
+	/* The words behind "fetch", not judged; NULL: this daemon is no connector. */
+	bool (*fetch)(void *ctx, const struct slice *words, size_t count, struct buf *text, struct error *error);
 };
 
 /* group: (gid_t)-1 for none: then the socket is 0600, else 0660 and of that group.

@@ -54,7 +54,7 @@ static bool order_id(struct order *o, size_t i)
 
 static bool order_unknown(struct order *o)
 {
-	return error_set(&o->error, EXIT_USAGE, "not an order; expected release, status, force or reload");
+	return error_set(&o->error, EXIT_USAGE, "not an order; expected release, status, force, reload or fetch");
 }
 
 static bool order_release(struct order *o)
@@ -90,6 +90,13 @@ static bool order_force(struct order *o)
 	return order_id(o, 1) && o->calls->force(o->calls->ctx, o->id, want_open, &o->text, &o->error);
 }
 
+static bool order_fetch(struct order *o)
+{
+	if (!o->calls->fetch)
+		return error_set(&o->error, EXIT_USAGE, "this daemon is not the connector; see quell fetch --help");
+	return o->calls->fetch(o->calls->ctx, o->words + 1, o->count - 1, &o->text, &o->error);
+}
+
 static bool order_obey(struct order *o)
 {
 	if (word_is(o, 0, "release"))
@@ -100,6 +107,8 @@ static bool order_obey(struct order *o)
 		return order_force(o);
 	if (word_is(o, 0, "reload") && o->count == 1)
 		return o->calls->reload(o->calls->ctx, &o->text, &o->error);
+	if (word_is(o, 0, "fetch"))
+		return order_fetch(o);
 	return order_unknown(o);
 }
 

@@ -23,6 +23,7 @@ struct store_reader;
 struct desk_settings {
 	const char *state;          /* the state folder */
 	const char *control_socket; /* path */
+	const char *fetch_state, *fetch_control; /* the same of the connector */
 	int64_t per_minute;         /* default rate of a release */
 	const char *const *our_hosts; /* the trust boundary; may be empty */
 	size_t our_host_count;
@@ -43,6 +44,8 @@ enum desk_option {
 	DESK_REPORTS = 1 << 4, /* --html F, --svg F, --dot F */
 	DESK_HOSTS = 1 << 5,   /* --our HOST, --relay HOST, again and again */
 	DESK_POLICY = 1 << 6,  /* --policy FILE */
+	DESK_FETCH = 1 << 7,   /* --once, --dry-run, --check, --mark-seen, --deliver, --to MAILBOX,
+				  --import-fetchmailrc F, --import-getmailrc F */
 };
 
 enum { DESK_LIST_MAX = 64 };
@@ -61,6 +64,9 @@ struct desk_args {
 	uint64_t limit;        /* 0: all */
 	const char *html, *svg, *dot; /* files to write; "-" is out; NULL: not wanted */
 	const char *policy;    /* a settings file to try; NULL: none */
+	bool want_once, want_dry_run, want_check, want_mark_seen, want_deliver;
+	const char *to;        /* a mailbox; NULL: not given */
+	const char *fetchmailrc, *getmailrc; /* files to import; NULL: none */
 	struct desk_list our, relays; /* host names, beside those of the settings */
 };
 
@@ -89,13 +95,15 @@ struct desk_host {
 	/* How many files, folders or mails could not be read as they should. */
 	uint64_t (*close_source)(void *ctx, struct source *source);
 	void *ctx;
-	const struct desk_command *config; /* the one command that lives in main */
+	const struct desk_command *const *own; /* commands that live in main */
+	size_t own_count;
 };
 
 struct desk {
 	const struct desk_host *host;
 	const struct desk_command *command;
 	const char *file;      /* of -c, or NULL */
+	bool of_connector;     /* --fetch: the connector's state, not the guard's */
 	FILE *out, *err;
 	size_t columns;        /* of the terminal; 0: out is none, never cut */
 	bool want_colour;

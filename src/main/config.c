@@ -100,6 +100,8 @@ static void config_lend(const struct settings *s, struct desk_settings *out)
 	*out = (struct desk_settings){
 		.state = s->top.state,
 		.control_socket = s->is.control_socket,
+		.fetch_state = s->is.fetch_state,
+		.fetch_control = s->is.fetch_control,
 		.per_minute = s->release.per_minute,
 		.our_hosts = s->top.our_hosts.items,
 		.our_host_count = s->top.our_hosts.count,

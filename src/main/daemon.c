@@ -78,11 +78,11 @@ static void daemon_on_watchdog(void *ctx)
 struct flow_setup daemon_flow_setup(struct daemon *d)
 {
 	const struct settings *s = d->settings;
-	return (struct flow_setup){
+	struct flow_setup setup = {
 		.store = d->store,
 		.policy = s->policy,
 		.is_guard = s->is.is_guard,
-		.has_confirmation = s->is.confirm != CONFIRM_NONE,
+		.has_confirmation = d->plan->is_confirmed || s->is.confirm != CONFIRM_NONE,
 		.want_stamp = s->milter.want_stamp,
 		.want_tag = s->milter.want_tag_header,
 		.facts = {
@@ -100,20 +100,24 @@ struct flow_setup daemon_flow_setup(struct daemon *d)
 		.is_released = daemon_is_released,
 		.release_ctx = d,
 	};
+	if (d->plan->tune)
+		d->plan->tune(s, &setup);
+	return setup;
 }
 
 bool daemon_release_setup(struct daemon *d, struct release_setup *setup_out, struct error *error)
 {
 	const struct settings *s = d->settings;
+	const struct settings_relay *relay = d->plan->relay(s);
 	*setup_out = (struct release_setup){
 		.store = d->store,
 		.loop = d->loop,
-		.kind = s->is.relay.is_lmtp ? SMTP_LMTP : SMTP_SMTP,
+		.kind = relay->is_lmtp ? SMTP_LMTP : SMTP_SMTP,
 		.host_name = d->host_name,
 		.timeout_ms = s->release.timeout_ms,
 		.per_minute = s->release.per_minute,
 	};
-	return net_addr_lookup(slice_from_str(s->is.relay.address), &setup_out->relay, error);
+	return net_addr_lookup(slice_from_str(relay->address), &setup_out->relay, error);
 }
 
 /* --- starting, from the ground up ---------------------------------------------- */
@@ -128,7 +132,7 @@ static bool daemon_start_loop(struct daemon *d, struct error *error)
 
 static bool daemon_start_store(struct daemon *d, struct error *error)
 {
-	d->store = store_open(d->settings->top.state, &d->settings->store, error);
+	d->store = store_open(d->plan->state(d->settings), &d->settings->store, error);
 	if (!d->store)
 		return false;
 	d->store_event = event_new(loop_base(d->loop), store_event_fd(d->store), EV_READ | EV_PERSIST,
@@ -149,7 +153,7 @@ static bool daemon_start_flow(struct daemon *d, struct error *error)
 	d->flow = flow_new(&setup, error);
 	if (!d->flow)
 		return false;
-	struct store_reader *reader = store_reader_open(d->settings->top.state, error);
+	struct store_reader *reader = store_reader_open(d->plan->state(d->settings), error);
 	bool is_read = reader && store_read_incidents(reader, 0, daemon_remember, d, error);
 	store_reader_close(reader);
 	if (!is_read)
@@ -170,7 +174,7 @@ static bool daemon_start_release(struct daemon *d, struct error *error)
 static bool daemon_start_confirm(struct daemon *d, struct error *error)
 {
 	struct buf position;
-	if (d->settings->is.confirm == CONFIRM_NONE)
+	if (d->settings->is.confirm == CONFIRM_NONE || d->plan->is_confirmed)
 		return true;
 	buf_init(&position, 256);
 	struct store_reader *reader = store_reader_open(d->settings->top.state, NULL);
@@ -188,32 +192,6 @@ static bool daemon_start_confirm(struct daemon *d, struct error *error)
 	return d->confirm != NULL;
 }
 
-static bool daemon_start_doors(struct daemon *d, struct error *error)
-{
-	const struct settings *s = d->settings;
-	for (size_t i = 0; i < s->milter.listen.count; i++) {
-		struct milter_door_setup setup = {
-			.listen = s->milter.listen.items[i],
-			.socket = LISTEN_SETUP_DEFAULT,
-			.idle_ms = s->milter.timeout_ms,
-			.sessions_max = (size_t)s->milter.sessions_max,
-		};
-		setup.socket.mode = s->is.milter_socket_mode;
-		if (!account_find("milter.socket_owner", s->milter.socket_owner, &setup.socket.owner,
-				  &setup.socket.group, error))
-			return false;
-		if (d->door_count == DAEMON_DOORS_MAX)
-			return error_set(error, EXIT_USAGE, "milter.listen: more than %d sockets",
-					 DAEMON_DOORS_MAX);
-		d->doors[d->door_count] = milter_door_open(d->loop, d->flow, &setup, error);
-		if (!d->doors[d->door_count])
-			return false;
-		d->door_count++;
-		log_info("listen", "door=milter on=%s", setup.listen);
-	}
-	return true;
-}
-
 static bool daemon_start_timers(struct daemon *d, struct error *error)
 {
 	uint64_t watchdog_us = 0;
@@ -225,26 +203,27 @@ static bool daemon_start_timers(struct daemon *d, struct error *error)
 	return true;
 }
 
-bool daemon_start(struct daemon *d, struct settings *settings, const char *file, struct error *error)
+bool daemon_start(struct daemon *d, const struct daemon_plan *plan, struct settings *settings, const char *file,
+		  struct error *error)
 {
-	*d = (struct daemon){ .settings = settings, .file = file };
+	*d = (struct daemon){ .plan = plan, .settings = settings, .file = file, .connector = d->connector };
 	/* The first of our hosts is the name we go by. */
 	if (settings->top.our_hosts.count > 0)
 		snprintf(d->host_name, sizeof d->host_name, "%s", settings->top.our_hosts.items[0]);
 	else if (gethostname(d->host_name, sizeof d->host_name - 1) != 0)
 		snprintf(d->host_name, sizeof d->host_name, "localhost");
-	return account_become(settings->top.user, settings->top.state, error) &&
+	return account_become(settings->top.user, plan->state(settings), error) &&
 	       daemon_start_loop(d, error) && daemon_start_store(d, error) &&
 	       daemon_start_flow(d, error) && daemon_start_release(d, error) &&
 	       daemon_start_confirm(d, error) && daemon_start_timers(d, error) &&
-	       daemon_start_control(d, error) && daemon_start_doors(d, error);
+	       daemon_start_control(d, error) && plan->open_doors(d, error);
 }
 
 void daemon_run(struct daemon *d)
 {
 	sd_notify(0, "READY=1");
-	log_info("ready", "mode=%s confirm=%s state=%s", d->settings->top.mode, d->settings->top.confirm,
-		 d->settings->top.state);
+	log_info("ready", "daemon=%s mode=%s confirm=%s state=%s", d->plan->name, d->settings->top.mode,
+		 d->plan->is_confirmed ? "by delivery" : d->settings->top.confirm, d->plan->state(d->settings));
 	loop_run(d->loop);
 	sd_notify(0, "STOPPING=1");
 	log_info("stopping", "mode=%s", d->settings->top.mode);
@@ -252,8 +231,7 @@ void daemon_run(struct daemon *d)
 
 void daemon_stop(struct daemon *d)
 {
-	for (size_t i = 0; i < d->door_count; i++)
-		milter_door_close(&d->doors[i]);
+	d->plan->close_doors(d);
 	control_close(&d->control);
 	confirm_close(&d->confirm);
 	release_free(&d->release);

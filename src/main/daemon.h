@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * daemon: the parts of quelld, wired together from settings. No logic.
+ * daemon: the parts of quelld and of the connector (quell fetch), wired together from
+ * settings. No logic. Both have the same inside: store, engine, release, control; a plan
+ * says what is different: the folder, how deliveries are confirmed, and the doors.
  *
  * daemon_start builds from the ground up (store, engine, release, doors) and
  * daemon_stop takes down in the opposite order; what is half built when
@@ -20,7 +22,30 @@
 
 enum { DAEMON_DOORS_MAX = 16 };
 
+struct daemon;
+
+/* What makes a guard or a connector. The texts point into the settings, so each reload
+ * asks anew (read). */
+struct daemon_plan {
+	const char *name;                /* for the log */
+	const char *(*state)(const struct settings *s);
+	const char *(*control_socket)(const struct settings *s);
+	const struct settings_relay *(*relay)(const struct settings *s); /* where released mail goes */
+	void (*tune)(const struct settings *s, struct flow_setup *setup); /* may be NULL */
+	bool is_confirmed;               /* deliveries are seen to, whatever settings.confirm says */
+	bool (*open_doors)(struct daemon *d, struct error *error);
+	void (*close_doors)(struct daemon *d);
+	/* After a reload, with the new settings; may be NULL. */
+	void (*reload_doors)(struct daemon *d);
+	void (*status)(struct daemon *d, struct control_status *status);
+	/* Orders that begin with "fetch"; NULL: it is no connector. */
+	bool (*fetch)(void *ctx, const struct slice *words, size_t count, struct buf *text, struct error *error);
+};
+/* quelld.c's: milter sockets. */
+extern const struct daemon_plan guard_plan;
+
 struct daemon {
+	const struct daemon_plan *plan;
 	struct settings *settings;
 	struct settings *former;      /* of before the last reload: mails under way may still
 					 read its host names */
@@ -31,15 +56,17 @@ struct daemon {
 	struct release *release;
 	struct confirm *confirm;
 	struct control *control;
-	struct milter_door *doors[DAEMON_DOORS_MAX];
+	struct milter_door *doors[DAEMON_DOORS_MAX]; /* the guard's */
 	size_t door_count;
+	void *connector;              /* the connector's own struct, set before daemon_start */
 	struct loop_timer *tick, *watchdog;
 	struct event *store_event;
 	char host_name[256];
 };
 
 /* settings: taken over, also on failure. False and the reason in error. */
-bool daemon_start(struct daemon *d, struct settings *settings, const char *file, struct error *error);
+bool daemon_start(struct daemon *d, const struct daemon_plan *plan, struct settings *settings, const char *file,
+		  struct error *error);
 /* Until SIGTERM or SIGINT. */
 void daemon_run(struct daemon *d);
 void daemon_stop(struct daemon *d);

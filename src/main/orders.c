@@ -31,17 +31,13 @@ static void order_status(void *ctx, struct control_status *status)
 	struct storm_counters storm;
 	struct store_health health;
 	struct release_status release;
-	size_t sessions = 0;
 	flow_counters(d->flow, &storm);
 	store_health(d->store, &health);
 	release_status(d->release, &release);
-	for (size_t i = 0; i < d->door_count; i++)
-		sessions += milter_door_sessions(d->doors[i]);
 	const struct {
 		const char *name;
 		uint64_t value;
 	} rows[] = {
-		{ "sessions", sessions },
 		{ "mails", storm.mails },
 		{ "passed", storm.passed },
 		{ "tagged", storm.tagged },
@@ -62,6 +58,7 @@ static void order_status(void *ctx, struct control_status *status)
 		{ "release_put_off", release.put_off },
 	};
 	control_status_text(status, "mode", d->settings->top.mode);
+	d->plan->status(d, status);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		control_status_number(status, rows[i].name, rows[i].value);
 }
@@ -93,6 +90,7 @@ bool daemon_start_control(struct daemon *d, struct error *error)
 		.status = order_status,
 		.force = order_force,
 		.reload = order_reload,
+		.fetch = d->plan->fetch,
 	};
 	char group[80];
 	uid_t uid = (uid_t)-1;
@@ -100,6 +98,6 @@ bool daemon_start_control(struct daemon *d, struct error *error)
 	snprintf(group, sizeof group, ":%s", s->control.group);
 	if (!account_find("control.group", group, &uid, &gid, error))
 		return false;
-	d->control = control_open(d->loop, s->is.control_socket, gid, &calls, error);
+	d->control = control_open(d->loop, d->plan->control_socket(s), gid, &calls, error);
 	return d->control != NULL;
 }

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 		return EXIT_FINE;
 	}
 	log_setup(settings->is.log_level, getenv("JOURNAL_STREAM") != NULL);
-	if (daemon_start(&daemon, settings, options.file, &error)) {
+	if (daemon_start(&daemon, &guard_plan, settings, options.file, &error)) {
 		daemon_run(&daemon);
 	} else {
 		log_error("start", "trouble=\"%s\"", error.text);

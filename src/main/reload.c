@@ -49,5 +49,7 @@ bool daemon_reload(struct daemon *d)
 	if (daemon_release_setup(d, &release, &error))
 		release_retune(d->release, &release);
 	log_setup(fresh->is.log_level, getenv("JOURNAL_STREAM") != NULL);
+	if (d->plan->reload_doors)
+		d->plan->reload_doors(d);
 	return true;
 }

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SETTINGS_ARENA_BYTES = 8 * 1024 * 1024 };
+enum { SETTINGS_ARENA_BYTES = 32 * 1024 * 1024 };
 
 #define ROW(structure, member, row_name, row_type, ...)                                       \
 	{ .name = row_name, .type = row_type, .offset = offsetof(struct structure, member), __VA_ARGS__ }
@@ -133,6 +133,7 @@ static void settings_gather_all(struct settings *s)
 	settings_gather(s, "release", release_rows, COUNT(release_rows), &s->release);
 	settings_gather(s, "control", control_rows, COUNT(control_rows), &s->control);
 	settings_gather(s, "log", log_rows, COUNT(log_rows), &s->log);
+	settings_gather(s, "fetch", fetch_setting_rows, fetch_setting_row_count, &s->fetch);
 }
 
 bool settings_take_list(struct settings *s, const struct setting_row *row, void *values,
@@ -169,7 +170,7 @@ static bool settings_default_list(struct settings *s, const struct setting_row *
 	return settings_take_list(s, row, values, items, count);
 }
 
-static bool settings_default_section(struct settings *s, const struct setting_section *section)
+bool settings_default_section(struct settings *s, const struct setting_section *section)
 {
 	char why[128];
 	for (size_t i = 0; i < section->row_count; i++) {
@@ -349,18 +350,23 @@ static bool settings_is_same(const struct setting_row *row, const void *a, const
 	return l->count == m->count;
 }
 
+void settings_compare_section(const struct setting_section *now, const void *fresh_values, struct buf *changed_out,
+			      struct buf *fixed_out)
+{
+	char name[SETTINGS_NAME_BYTES];
+	for (size_t i = 0; i < now->row_count; i++) {
+		const struct setting_row *row = &now->rows[i];
+		if (settings_is_same(row, now->values, fresh_values))
+			continue;
+		struct buf *out = row->is_reloadable ? changed_out : fixed_out;
+		buf_addf(out, "%s%s", out->len ? ", " : "", settings_name(now, row, name));
+	}
+}
+
 void settings_compare(const struct settings *now, const struct settings *fresh, struct buf *changed_out,
 		      struct buf *fixed_out)
 {
-	char name[SETTINGS_NAME_BYTES];
-	for (size_t i = 0; i < now->section_count; i++) {
-		const struct setting_section *section = &now->sections[i];
-		for (size_t j = 0; j < section->row_count; j++) {
-			const struct setting_row *row = &section->rows[j];
-			if (settings_is_same(row, section->values, fresh->sections[i].values))
-				continue;
-			struct buf *out = row->is_reloadable ? changed_out : fixed_out;
-			buf_addf(out, "%s%s", out->len ? ", " : "", settings_name(section, row, name));
-		}
-	}
+	for (size_t i = 0; i < now->section_count; i++)
+		settings_compare_section(&now->sections[i], fresh->sections[i].values, changed_out, fixed_out);
+	settings_compare_accounts(now, fresh, changed_out, fixed_out);
 }

@@ -12,6 +12,9 @@
  * with any error gives no settings: a reload then keeps the ones in force.
  * Secrets are never in a message.
  *
+ * Section accounts holds one section for each mailbox that quell fetch collects, named
+ * by a label of the owner's choice; its settings are called accounts.LABEL.name.
+ *
  * Limits: a file of 1 MiB, one document, no anchors, aliases or tags, 8 levels.
  * It cannot include other files and expands no variables.
  */
@@ -22,6 +25,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/setting.h"
+#include "fetch/account.h"
 #include "mail/facts.h"
 #include "storm/storm.h"
 #include "store/store.h"
@@ -112,7 +116,16 @@ struct settings_understood {
 	struct settings_relay relay;
 	const char *control_socket;  /* never "" */
 	unsigned milter_socket_mode;
+	struct settings_relay fetch_deliver;
+	const char *fetch_state;     /* never "" */
+	const char *fetch_control;   /* the connector's control socket, in fetch_state */
 	enum log_level log_level;
+};
+
+/* Where one setting of an account was set. */
+struct settings_line {
+	unsigned line;               /* 0: default */
+	const unsigned *items;       /* of a list, one for each item; or NULL */
 };
 
 struct settings {
@@ -124,6 +137,9 @@ struct settings {
 	struct settings_release release;
 	struct settings_control control;
 	struct settings_log log;
+	struct fetch_settings fetch;
+	struct account_entry *accounts; /* in the order of the file */
+	size_t account_count;
 	struct settings_understood is;
 
 	/* For the functions below. */
@@ -131,6 +147,9 @@ struct settings {
 	struct setting_section sections[SETTINGS_SECTIONS_MAX];
 	size_t section_count;
 	unsigned lines[SETTINGS_SECTIONS_MAX][SETTINGS_ROWS_MAX]; /* 0: default */
+	struct settings_line *account_lines; /* account_setting_row_count for each account */
+	bool *account_has_errors;    /* in what its lines say by themselves */
+	size_t account_room;
 	struct arena arena;          /* owns every text */
 };
 
@@ -150,7 +169,8 @@ void settings_free(struct settings *settings);
 void settings_warn(const struct settings *settings, struct settings_report *report);
 
 /* What differs between two settings, as "section.name, section.name": fixed_out
- * takes those that a reload cannot change, changed_out the others. */
+ * takes those that a reload cannot change, changed_out the others. An account that
+ * came or went is "accounts.LABEL", in changed_out. */
 void settings_compare(const struct settings *now, const struct settings *fresh,
 		      struct buf *changed_out, struct buf *fixed_out);
 

@@ -136,7 +136,8 @@ static bool check_host_port(struct settings *s, struct slice text, struct settin
 	return true;
 }
 
-static bool check_relay(struct settings *s, struct slice item, char *why, size_t why_bytes)
+static bool check_relay_into(struct settings *s, struct slice item, char *why, size_t why_bytes,
+			     struct settings_relay *relay_out)
 {
 	struct settings_relay relay = { .host = "", .path = "", .address = "" };
 	relay.is_lmtp = slice_starts_nocase(item, SLICE("lmtp:"));
@@ -153,8 +154,18 @@ static bool check_relay(struct settings *s, struct slice item, char *why, size_t
 	}
 	if (!is_fine)
 		return check_expect(why, why_bytes, "smtp://HOST:PORT, lmtp://HOST:PORT or lmtp:unix:/path");
-	s->is.relay = relay;
+	*relay_out = relay;
 	return true;
+}
+
+static bool check_relay(struct settings *s, struct slice item, char *why, size_t why_bytes)
+{
+	return check_relay_into(s, item, why, why_bytes, &s->is.relay);
+}
+
+static bool check_deliver(struct settings *s, struct slice item, char *why, size_t why_bytes)
+{
+	return check_relay_into(s, item, why, why_bytes, &s->is.fetch_deliver);
 }
 
 static const struct check checks[] = {
@@ -168,6 +179,7 @@ static const struct check checks[] = {
 	{ "milter", "socket_owner", check_account },
 	{ "release", "relay", check_relay },
 	{ "control", "group", check_account },
+	{ "fetch", "deliver", check_deliver },
 };
 
 static void check_item(struct settings *s, const struct check *check, unsigned line, const char *item,
@@ -215,21 +227,24 @@ static void understand_networks(struct settings *s)
 	s->is.own_nets = nets;
 }
 
-static void understand_control(struct settings *s)
+/* folder and tail, which begins with a slash, as one path. */
+static const char *understand_join(struct settings *s, const char *folder, struct slice tail)
 {
-	static const char tail[] = "/control.sock";
-	s->is.control_socket = s->control.socket;
-	if (s->control.socket[0])
-		return;
-	size_t len = strlen(s->top.state);
-	while (len > 1 && s->top.state[len - 1] == '/')
+	size_t len = strlen(folder);
+	while (len > 0 && folder[len - 1] == '/')
 		len--;
-	char *path = arena_alloc(&s->arena, len + sizeof tail);
+	char *path = arena_alloc(&s->arena, len + tail.len + 1);
 	if (!path)
-		return;
-	memcpy(path, s->top.state, len);
-	memcpy(path + len, tail, sizeof tail);
-	s->is.control_socket = path;
+		return "";
+	memcpy(path, folder, len);
+	memcpy(path + len, tail.ptr, tail.len);
+	return path;
+}
+
+/* The path that was set, or tail in the state folder. */
+static const char *understand_path(struct settings *s, const char *set, struct slice tail)
+{
+	return set[0] ? set : understand_join(s, s->top.state, tail);
 }
 
 static enum log_level understand_level(const char *word)
@@ -247,7 +262,10 @@ void settings_understand(struct settings *s, struct settings_report *report)
 	s->is.log_level = understand_level(s->log.level);
 	check_all(s, report);
 	understand_networks(s);
-	understand_control(s);
+	s->is.control_socket = understand_path(s, s->control.socket, SLICE("/control.sock"));
+	s->is.fetch_state = understand_path(s, s->fetch.state, SLICE("/fetch"));
+	s->is.fetch_control = understand_join(s, s->is.fetch_state, SLICE("/control.sock"));
+	settings_check_accounts(s, report);
 	if (s->arena.is_over)
 		settings_tell(report, false, s->file, 0, "too many values");
 }
@@ -290,4 +308,5 @@ void settings_warn(const struct settings *s, struct settings_report *report)
 	if (!s->is.is_guard)
 		settings_tell(report, true, file, 0, "mode: observe, so nothing is withheld");
 	warn_state(s, file, report);
+	settings_warn_accounts(s, file, report);
 }

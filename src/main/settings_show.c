@@ -21,6 +21,11 @@ static const struct section_help section_helps[] = {
 	{ "release", "How held mail is given back." },
 	{ "control", "How the quell command reaches the daemon." },
 	{ "log", "What quelld says about itself." },
+	{ "fetch", "How quell fetch collects mail from POP3 boxes and hands it to the local server." },
+	{ "accounts", "The boxes that quell fetch collects: one section for each, named by a label of your choice "
+			"(up to "
+		      "32 letters, digits, \"-\", \"_\", \".\"). What was collected is remembered under the label, so "
+		      "do not change it." },
 };
 
 static const char *show_section_help(const char *name)
@@ -47,7 +52,7 @@ static void show_rule(const struct setting_row *row, struct buf *out)
 			buf_add_str(out, *c == '|' ? " or " : (char[]){ *c, '\0' });
 		break;
 	case SETTING_LIST:
-		buf_add_str(out, "list");
+		buf_add_str(out, row->may_map ? "list, or \"key: value\" lines" : "list");
 		break;
 	case SETTING_PATH:
 		buf_add_str(out, "absolute path");
@@ -93,10 +98,10 @@ static bool show_begins_section(const struct settings *s, size_t i)
 	return i == 0 || strcmp(s->sections[i].name, s->sections[i - 1].name) != 0;
 }
 
-static void sample_row(const struct setting_section *section, const struct setting_row *row, struct buf *out)
+/* A setting with what it does before it; value NULL: no line for it, only its name. */
+static void sample_line(const char *indent, const struct setting_row *row, const char *value, struct buf *out)
 {
-	const char *indent = section->name[0] ? "  " : "";
-	char lead[8], value[SETTINGS_MESSAGE_BYTES];
+	char lead[16];
 	struct buf rule;
 	snprintf(lead, sizeof lead, "%s#", indent);
 	buf_init(&rule, SETTINGS_MESSAGE_BYTES);
@@ -104,12 +109,46 @@ static void sample_row(const struct setting_section *section, const struct setti
 	show_folded(out, lead, slice_from_str(row->help));
 	show_folded(out, lead, slice_from_str(buf_str(&rule)));
 	buf_free(&rule);
-	if (row->is_secret) {
+	if (value)
+		buf_addf(out, "%s%s: %s\n\n", indent, row->name, value);
+	else
 		buf_addf(out, "%s# %s:\n\n", indent, row->name);
-		return;
-	}
+}
+
+static void sample_row(const struct setting_section *section, const struct setting_row *row, struct buf *out)
+{
+	char value[SETTINGS_MESSAGE_BYTES];
 	setting_print(row, section->values, value, sizeof value);
-	buf_addf(out, "%s%s: %s\n\n", indent, row->name, value);
+	sample_line(section->name[0] ? "  " : "", row, row->is_secret ? NULL : value, out);
+}
+
+/* An account has no sensible default; this one is commented out, and would do. */
+static const struct {
+	const char *name, *value;
+} example_values[] = {
+	{ "host", "pop.isp.example" },
+	{ "user", "anna" },
+	{ "password_file", "/etc/quell/anna.password" },
+	{ "mailbox", "anna@firm.example" },
+};
+
+static bool sample_account(struct settings *s, struct buf *out)
+{
+	char name[SETTINGS_NAME_BYTES], value[SETTINGS_MESSAGE_BYTES];
+	if (!settings_add_account(s, SLICE("example"), 0))
+		return false;
+	struct setting_section section = settings_account_section(s, 0, name);
+	show_folded(out, "#", slice_from_str(show_section_help("accounts")));
+	buf_add_str(out, "#accounts:\n#  example:\n");
+	for (size_t i = 0; i < section.row_count; i++) {
+		const struct setting_row *row = &section.rows[i];
+		setting_print(row, section.values, value, sizeof value);
+		for (size_t j = 0; j < sizeof example_values / sizeof example_values[0]; j++)
+			if (strcmp(row->name, example_values[j].name) == 0)
+				snprintf(value, sizeof value, "%s", example_values[j].value);
+		sample_line("#    ", row, row->is_secret ? NULL : value, out);
+	}
+	return true;
 }
 
 bool settings_sample(struct buf *out)
@@ -129,8 +168,39 @@ bool settings_sample(struct buf *out)
 		for (size_t j = 0; j < section->row_count; j++)
 			sample_row(section, &section->rows[j], out);
 	}
+	bool is_fine = sample_account(s, out);
 	settings_free(s);
-	return !out->is_over;
+	return is_fine && !out->is_over;
+}
+
+/* A setting in force, and where it comes from. text: room for its value. */
+static void show_setting(const struct settings *s, const char *indent, const struct setting_section *section,
+		size_t row,
+			 unsigned line, char *text, struct buf *out)
+{
+	setting_print(&section->rows[row], section->values, text, SHOW_VALUE_BYTES);
+	if (section->rows[row].is_secret && line == 0)
+		memcpy(text, "\"\"", 3); /* there is none to hide */
+	buf_addf(out, "%s%s: %s  # ", indent, section->rows[row].name, text);
+	if (line)
+		buf_addf(out, "%s:%u\n", s->file, line);
+	else
+		buf_add_str(out, "default\n");
+}
+
+static void show_accounts(const struct settings *s, char *text, struct buf *out)
+{
+	char name[SETTINGS_NAME_BYTES];
+	if (s->account_count > 0)
+		buf_add_str(out, "accounts:\n");
+	for (size_t i = 0; i < s->account_count; i++) {
+		struct setting_section section = settings_account_section(s, i, name);
+		bool is_word = ascii_is_alpha(s->accounts[i].label[0]);
+		buf_addf(out, is_word ? "  %s:  # %s:%u\n" : "  \"%s\":  # %s:%u\n", s->accounts[i].label, s->file,
+			 s->accounts[i].line);
+		for (size_t j = 0; j < section.row_count; j++)
+			show_setting(s, "    ", &section, j, settings_account_line(s, i, j)->line, text, out);
+	}
 }
 
 bool settings_show(const struct settings *s, struct buf *out)
@@ -142,15 +212,11 @@ bool settings_show(const struct settings *s, struct buf *out)
 		const struct setting_section *section = &s->sections[i];
 		if (section->name[0] && show_begins_section(s, i))
 			buf_addf(out, "%s:\n", section->name);
-		for (size_t j = 0; j < section->row_count; j++) {
-			setting_print(&section->rows[j], section->values, text, SHOW_VALUE_BYTES);
-			buf_addf(out, "%s%s: %s  # ", section->name[0] ? "  " : "", section->rows[j].name, text);
-			if (s->lines[i][j])
-				buf_addf(out, "%s:%u\n", s->file, s->lines[i][j]);
-			else
-				buf_add_str(out, "default\n");
-		}
+		for (size_t j = 0; j < section->row_count; j++)
+			show_setting(s, section->name[0] ? "  " : "", section, j, s->lines[i][j], text, out);
 	}
+	if (text)
+		show_accounts(s, text, out);
 	buf_free(&value);
 	return text && !out->is_over;
 }
@@ -184,6 +250,20 @@ static void manual_row(const struct setting_section *section, const struct setti
 	buf_free(&rule);
 }
 
+static bool manual_accounts(struct settings *s, struct buf *out)
+{
+	char name[SETTINGS_NAME_BYTES];
+	if (!settings_add_account(s, SLICE("LABEL"), 0))
+		return false;
+	struct setting_section section = settings_account_section(s, 0, name);
+	buf_add_str(out, "# SECTION ACCOUNTS\n\n");
+	manual_text(out, show_section_help("accounts"));
+	buf_add_str(out, "\n\n");
+	for (size_t i = 0; i < section.row_count; i++)
+		manual_row(&section, &section.rows[i], out);
+	return true;
+}
+
 static const char manual_head[] =
 	"quell.yaml(5)\n\n"
 	"# NAME\n\nquell.yaml - settings of Quell\n\n"
@@ -206,8 +286,14 @@ static const char manual_tail[] =
 	"  listen: \"unix:/run/quell/milter.sock\"\n"
 	"hold:\n"
 	"  deadline: 5s\n"
+	"accounts:\n"
+	"  example:\n"
+	"    host: pop.isp.example\n"
+	"    user: anna\n"
+	"    password_file: /etc/quell/anna.password\n"
+	"    mailbox: anna@firm.example\n"
 	"```\n\n"
-	"# SEE ALSO\n\n*quell*(1), *quell-config*(1), *quelld*(8)\n";
+	"# SEE ALSO\n\n*quell*(1), *quell-config*(1), *quell-fetch*(1), *quelld*(8)\n";
 
 bool settings_manual(struct buf *out)
 {
@@ -228,7 +314,8 @@ bool settings_manual(struct buf *out)
 		for (size_t j = 0; j < section->row_count; j++)
 			manual_row(section, &section->rows[j], out);
 	}
+	bool is_fine = manual_accounts(s, out);
 	buf_add_str(out, manual_tail);
 	settings_free(s);
-	return !out->is_over;
+	return is_fine && !out->is_over;
 }

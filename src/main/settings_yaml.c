@@ -12,6 +12,7 @@
  */
 #include "main/settings_in.h"
 
+#include "base/mem.h"
 #include "desk/text.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@
 enum {
 	YAML_ERRORS_MAX = 100,
 	YAML_DEPTH_MAX = 8,
-	YAML_ITEMS_MAX = 256,
+	YAML_ITEMS_MAX = 256, /* where the row says nothing */
 	YAML_VALUE_BYTES_MAX = 4096,
 	YAML_SHOWN_BYTES = 80,
 };
@@ -33,7 +34,14 @@ struct reader {
 	struct settings *settings;
 	struct settings_report *report;
 	struct slice yaml;
-	unsigned section_lines[SETTINGS_SECTIONS_MAX];
+	unsigned section_lines[SETTINGS_SECTIONS_MAX], accounts_line;
+	/* The account that is being read; its name is "" when none is. */
+	struct setting_section account;
+	char account_name[SETTINGS_NAME_BYTES];
+	/* Of the list that is being read. */
+	struct slice *items;
+	unsigned *item_lines;
+	size_t item_room;
 };
 
 /* A place in the file: a row of a section, or an unknown name. */
@@ -41,6 +49,7 @@ struct place {
 	const struct setting_section *section;
 	const struct setting_row *row;
 	unsigned *line;
+	struct settings_line *kept; /* of an account's setting, else NULL */
 	char name[SETTINGS_NAME_BYTES];
 };
 
@@ -199,6 +208,14 @@ static void reader_guess(const struct reader *r, const char *section, struct gue
 			if (is_here || slice_equal(guess->key, slice_from_str(t->rows[j].name)))
 				guess_try(guess, t->rows[j].name, t->name, is_here ? 0 : 1);
 	}
+	if (section[0] == '\0')
+		guess_try(guess, "accounts", "", 0);
+	bool is_account = r->account.values != NULL;
+	for (size_t j = 0; j < account_setting_row_count; j++) {
+		const char *name = account_setting_rows[j].name;
+		if (is_account || slice_equal(guess->key, slice_from_str(name)))
+			guess_try(guess, name, is_account ? section : "accounts.LABEL", is_account ? 0 : 1);
+	}
 }
 
 static void reader_tell_unknown(struct reader *r, const char *section, struct slice key, unsigned line)
@@ -215,9 +232,27 @@ static void reader_tell_unknown(struct reader *r, const char *section, struct sl
 			    shown);
 }
 
+static bool reader_find_in_account(struct reader *r, struct slice key, struct place *place_out)
+{
+	struct settings *s = r->settings;
+	for (size_t j = 0; j < r->account.row_count; j++) {
+		if (!slice_equal(key, slice_from_str(r->account.rows[j].name)))
+			continue;
+		place_out->section = &r->account;
+		place_out->row = &r->account.rows[j];
+		place_out->kept = settings_account_line(s, s->account_count - 1, j);
+		place_out->line = &place_out->kept->line;
+		settings_name(&r->account, place_out->row, place_out->name);
+		return true;
+	}
+	return false;
+}
+
 static bool reader_find(struct reader *r, const char *section, struct slice key, struct place *place_out)
 {
 	struct settings *s = r->settings;
+	if (r->account.values)
+		return reader_find_in_account(r, key, place_out);
 	for (size_t i = 0; i < s->section_count; i++) {
 		const struct setting_section *t = &s->sections[i];
 		if (strcmp(t->name, section) != 0)
@@ -228,6 +263,7 @@ static bool reader_find(struct reader *r, const char *section, struct slice key,
 			place_out->section = t;
 			place_out->row = &t->rows[j];
 			place_out->line = &s->lines[i][j];
+			place_out->kept = NULL;
 			settings_name(t, place_out->row, place_out->name);
 			return true;
 		}
@@ -259,33 +295,93 @@ static const char *reader_text(struct reader *r, const struct place *place)
 	return text;
 }
 
+/* "key: value" as "key = value"; the current event is the key. NULL: that was told. */
+static const char *reader_pair(struct reader *r, const struct place *place)
+{
+	bool is_key = r->event.type == YAML_SCALAR_EVENT;
+	const char *key = is_key ? reader_text(r, place) : NULL;
+	if (!is_key)
+		reader_skip(r);
+	if (!reader_next(r))
+		return NULL;
+	if (!is_key || r->event.type != YAML_SCALAR_EVENT || reader_is_nothing(r)) {
+		reader_tell(r, reader_line(r), "%s: a line without its two parts; expected \"key: value\"",
+				place->name);
+		reader_skip(r);
+		return NULL;
+	}
+	const char *value = reader_text(r, place);
+	if (!key || !value)
+		return NULL;
+	size_t room = strlen(key) + strlen(value) + 4;
+	char *pair = arena_alloc(&r->settings->arena, room);
+	if (pair)
+		snprintf(pair, room, "%s = %s", key, value);
+	else
+		reader_tell(r, reader_line(r), "%s: no memory for so many values", place->name);
+	return pair;
+}
+
+static bool reader_make_room(struct reader *r, size_t count)
+{
+	if (count < r->item_room)
+		return true;
+	size_t room = r->item_room ? 2 * r->item_room : 64;
+	struct slice *items = mem_resize(r->items, room * sizeof *items);
+	r->items = items ? items : r->items;
+	unsigned *lines = items ? mem_resize(r->item_lines, room * sizeof *lines) : NULL;
+	r->item_lines = lines ? lines : r->item_lines;
+	r->item_room = lines ? room : r->item_room;
+	return lines != NULL;
+}
+
+static void reader_keep_items(struct reader *r, const struct place *place, size_t count, unsigned line)
+{
+	unsigned *lines = place->kept ? arena_alloc(&r->settings->arena, (count + 1) * sizeof *lines) : NULL;
+	if (lines && count > 0)
+		memcpy(lines, r->item_lines, count * sizeof *lines);
+	if (place->kept)
+		place->kept->items = lines;
+	if ((place->kept && !lines) ||
+	    !settings_take_list(r->settings, place->row, place->section->values, r->items, count))
+		reader_tell(r, line, "%s: no memory for so many values", place->name);
+}
+
+/* One item of a list, or pair of a mapping, that the current event begins. */
+static const char *reader_item(struct reader *r, const struct place *place, bool is_map)
+{
+	if (is_map)
+		return reader_pair(r, place);
+	if (r->event.type == YAML_SCALAR_EVENT)
+		return reader_text(r, place);
+	reader_tell(r, reader_line(r), "%s: a list or section in a list; expected a list of texts", place->name);
+	reader_skip(r);
+	return NULL;
+}
+
 static void reader_take_items(struct reader *r, const struct place *place)
 {
-	struct slice items[YAML_ITEMS_MAX];
-	size_t count = 0;
+	size_t count = 0, most = place->row->max > 0 ? (size_t)place->row->max : YAML_ITEMS_MAX;
 	bool is_one = r->event.type == YAML_SCALAR_EVENT; /* "name: x" is short for a list of one */
+	bool is_map = r->event.type == YAML_MAPPING_START_EVENT;
 	unsigned line = reader_line(r);
-	while (is_one || (reader_next(r) && r->event.type != YAML_SEQUENCE_END_EVENT)) {
-		if (r->event.type != YAML_SCALAR_EVENT) {
-			reader_tell(r, reader_line(r), "%s: a list or section in a list; expected a list of texts",
-				    place->name);
-			reader_skip(r);
-			continue;
-		}
-		if (count == YAML_ITEMS_MAX) {
-			reader_tell(r, line, "%s: too long a list; expected at most %d items", place->name,
-				    YAML_ITEMS_MAX);
+	while (is_one || (reader_next(r) && r->event.type != YAML_SEQUENCE_END_EVENT &&
+			  r->event.type != YAML_MAPPING_END_EVENT)) {
+		unsigned item_line = reader_line(r);
+		if (count == most || !reader_make_room(r, count)) {
+			reader_tell(r, line, "%s: too long a list; expected at most %zu items", place->name, most);
 			r->is_over = true;
 			return;
 		}
-		const char *text = reader_text(r, place);
-		if (text)
-			items[count++] = slice_from_str(text);
+		const char *text = reader_item(r, place, is_map);
+		if (text) {
+			r->items[count] = slice_from_str(text);
+			r->item_lines[count++] = item_line;
+		}
 		if (is_one)
 			break;
 	}
-	if (!settings_take_list(r->settings, place->row, place->section->values, items, count))
-		reader_tell(r, line, "%s: no memory for so many values", place->name);
+	reader_keep_items(r, place, count, line);
 }
 
 static void reader_take_scalar(struct reader *r, const struct place *place)
@@ -303,7 +399,7 @@ static void reader_take_scalar(struct reader *r, const struct place *place)
 
 static const char *reader_wanted(const struct setting_row *row)
 {
-	return row->type == SETTING_LIST ? "a list" : "one value";
+	return row->type != SETTING_LIST ? "one value" : row->may_map ? "a list or \"key: value\" lines" : "a list";
 }
 
 static void reader_take(struct reader *r, const struct place *place)
@@ -327,6 +423,12 @@ static void reader_take(struct reader *r, const struct place *place)
 		}
 		reader_tell(r, line, "%s: a list; expected %s", place->name, reader_wanted(place->row));
 		break;
+	case YAML_MAPPING_START_EVENT:
+		if (place->row->may_map) {
+			reader_take_items(r, place);
+			return;
+		}
+		/* fall through */
 	default:
 		reader_tell(r, line, "%s: a section; expected %s", place->name, reader_wanted(place->row));
 		break;
@@ -388,6 +490,89 @@ static void reader_inner(struct reader *r, const char *section, unsigned *seen, 
 	reader_skip(r);
 }
 
+/* The label is the current event, and fine. */
+static void reader_account(struct reader *r, struct slice label, unsigned line)
+{
+	struct settings *s = r->settings;
+	size_t errors = r->report->errors, account = s->account_count;
+	if (!settings_add_account(s, label, line)) {
+		reader_tell(r, line, "accounts: no memory for so many accounts");
+		r->is_over = true;
+		return;
+	}
+	r->account = settings_account_section(s, account, r->account_name);
+	if (!reader_next(r)) {
+		s->account_has_errors[account] = true;
+	} else if (r->event.type == YAML_MAPPING_START_EVENT) {
+		reader_mapping(r, r->account_name);
+	} else {
+		reader_tell(r, line, "%s: a value; expected a section of indented \"name: value\" lines",
+			    r->account_name);
+		reader_skip(r);
+	}
+	s->account_has_errors[account] |= r->report->errors > errors;
+	r->account = (struct setting_section){ .name = "" };
+}
+
+/* May this label begin an account? If not, that was told. */
+static bool reader_may_begin(struct reader *r, struct slice label, unsigned line)
+{
+	char shown[YAML_SHOWN_BYTES];
+	const struct settings *s = r->settings;
+	log_quote(label, shown, sizeof shown);
+	if (!account_label_is_fine(label)) {
+		reader_tell(r, line, "accounts.%s: no label; expected 1 to %d letters, digits, \"-\", \"_\" and \".\"",
+			    shown, FETCH_LABEL_BYTES_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < s->account_count; i++) {
+		if (!slice_equal(label, slice_from_str(s->accounts[i].label)))
+			continue;
+		reader_tell(r, line, "accounts.%s: set twice; expected one account of that label, line %u begins it "
+				"too",
+			    shown, s->accounts[i].line);
+		return false;
+	}
+	if (s->account_count == FETCH_ACCOUNTS_MAX) {
+		reader_tell(r, line, "accounts: too many; expected at most %d", FETCH_ACCOUNTS_MAX);
+		r->is_over = true;
+	}
+	return !r->is_over;
+}
+
+/* What stands behind "accounts": labels, and behind each a section. */
+static void reader_accounts(struct reader *r, unsigned line)
+{
+	bool is_first = r->accounts_line == 0;
+	if (!is_first)
+		reader_tell(r, line, "accounts: set twice; expected one section, line %u begins it too",
+				r->accounts_line);
+	r->accounts_line = line;
+	if (!reader_next(r))
+		return;
+	if (!is_first || r->event.type != YAML_MAPPING_START_EVENT) {
+		if (is_first && (r->event.type != YAML_SCALAR_EVENT || !reader_is_nothing(r)))
+			reader_tell(r, line, "accounts: a value; expected a section of indented labels, each with its "
+					     "settings indented below it");
+		reader_skip(r);
+		return;
+	}
+	while (reader_next(r) && r->event.type != YAML_MAPPING_END_EVENT) {
+		unsigned label_line = reader_line(r);
+		bool is_label = r->event.type == YAML_SCALAR_EVENT;
+		if (is_label && reader_may_begin(r, reader_scalar(r), label_line)) {
+			reader_account(r, reader_scalar(r), label_line);
+			continue;
+		}
+		if (!is_label) {
+			reader_tell(r, label_line, "accounts: a list or section as a label; expected a word");
+			reader_skip(r);
+		}
+		if (reader_next(r))
+			reader_skip(r);
+	}
+}
+
 static void reader_mapping(struct reader *r, const char *section)
 {
 	while (reader_next(r) && r->event.type != YAML_MAPPING_END_EVENT) {
@@ -403,6 +588,10 @@ static void reader_mapping(struct reader *r, const char *section)
 		struct slice name = slice_first(reader_scalar(r), sizeof key);
 		memcpy(key, name.ptr, name.len);
 		name.ptr = key;
+		if (section[0] == '\0' && slice_equal(name, SLICE("accounts"))) {
+			reader_accounts(r, line);
+			continue;
+		}
 		const char *inner = section[0] == '\0' ? reader_section(r, name, &seen) : NULL;
 		if (inner)
 			reader_inner(r, inner, seen, line);
@@ -423,7 +612,7 @@ static void reader_document(struct reader *r)
 
 void settings_read_yaml(struct settings *settings, struct slice yaml, struct settings_report *report)
 {
-	struct reader r = { .settings = settings, .report = report, .yaml = yaml };
+	struct reader r = { .settings = settings, .report = report, .yaml = yaml, .account.name = "" };
 	unsigned documents = 0;
 	if (!yaml_parser_initialize(&r.parser)) {
 		settings_tell(report, false, settings->file, 0, "no memory");
@@ -443,4 +632,6 @@ void settings_read_yaml(struct settings *settings, struct slice yaml, struct set
 	if (r.has_event)
 		yaml_event_delete(&r.event);
 	yaml_parser_delete(&r.parser);
+	mem_free(r.items);
+	mem_free(r.item_lines);
 }

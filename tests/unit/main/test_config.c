@@ -34,9 +34,10 @@ static int drop_file(void **state)
 /* words may hold one %s, for the file. */
 static enum exit_status run(const char *words)
 {
+	static const struct desk_command *const own[] = { &config_command };
 	struct config_host ctx = { .settings = NULL };
 	const struct desk_host host = { .version = "9.9.9", .settings = config_host_settings, .ctx = &ctx,
-					.config = &config_command };
+					.own = own, .own_count = 1 };
 	struct desk desk = { .host = &host };
 	char *argv[8] = { "quell" }, copy[256], *at = copy;
 	int argc = 1;

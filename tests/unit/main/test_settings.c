@@ -334,6 +334,255 @@ static void a_reload_tells_what_it_can_change_and_what_needs_a_restart(void **st
 	settings_free(b);
 }
 
+#define LOGIN "host: pop.isp.example, user: u, password_file: /p"
+
+static void accounts_are_read_each_with_its_own_values_and_lines(void **state)
+{
+	(void)state;
+	struct settings *s = read_text("fetch: {deliver: \"smtp://[::1]:2525\", every: 2m}\n"
+				       "accounts:\n"
+				       "  one:\n"
+				       "    host: pop.isp.example\n"
+				       "    user: anna\n"
+				       "    password_file: /p\n"
+				       "    mailbox: anna\n"
+				       "    delete: after-days\n"
+				       "  2: {" LOGIN ", envelope_header: X-Original-To, map: {a@b.example: c, "
+				       "d@b.example: e@f.example}}\n"
+				       "  three: {host: h3, user: u, password_file: /p3, envelope_header: "
+				       "Delivered-To, map: [\"a@b.example = c\"]}\n");
+	if (!s)
+		fail_msg("%s", report.messages[0].text);
+	assert_int_equal(s->account_count, 3);
+	assert_string_equal(s->accounts[0].label, "one");
+	assert_int_equal(s->accounts[0].line, 3);
+	assert_string_equal(s->accounts[0].settings.user, "anna");
+	assert_string_equal(s->accounts[0].settings.tls, "implicit");
+	assert_string_equal(s->accounts[0].settings.delete_when, "after-days");
+	assert_int_equal(s->accounts[0].settings.delete_after_ms, INT64_C(14) * 24 * 3600 * 1000);
+	assert_int_equal(s->accounts[0].settings.map.count, 0);
+	assert_string_equal(s->accounts[1].label, "2");
+	assert_int_equal(s->accounts[1].settings.map.count, 2);
+	assert_string_equal(s->accounts[1].settings.map.items[0], "a@b.example = c");
+	assert_string_equal(s->accounts[1].settings.map.items[1], "d@b.example = e@f.example");
+	assert_string_equal(s->accounts[2].settings.map.items[0], "a@b.example = c");
+	assert_string_equal(s->accounts[2].settings.password_file, "/p3");
+	assert_false(s->is.fetch_deliver.is_lmtp);
+	assert_string_equal(s->is.fetch_deliver.address, "[::1]:2525");
+	assert_string_equal(s->is.fetch_state, "/var/lib/quell/fetch");
+	assert_int_equal(s->fetch.every_ms, 120000);
+	settings_free(s);
+	s = read_text("fetch: {state: /f}\naccounts:\n");
+	assert_int_equal(s->account_count, 0);
+	assert_string_equal(s->is.fetch_state, "/f");
+	assert_true(s->is.fetch_deliver.is_lmtp);
+	assert_string_equal(s->is.fetch_deliver.path, "/run/dovecot/lmtp");
+	settings_free(s);
+}
+
+static void what_is_wrong_with_an_account_is_told_with_its_line(void **state)
+{
+	static const struct bad bad[] = {
+		{ "acounts:\n  a: {}\n", "q.yaml:1: acounts: unknown setting; did you mean accounts?\n" },
+		{ "accounts: x\n", "q.yaml:1: accounts: a value; expected a section of indented labels, each with its "
+				   "settings indented below it\n" },
+		{ "accounts:\n  a: x\n",
+		  "q.yaml:2: accounts.a: a value; expected a section of indented \"name: value\" lines\n" },
+		{ "accounts:\n  a b: {}\n", "q.yaml:2: accounts.\"a b\": no label; expected 1 to 32 letters, "
+				"digits, \"-\", "
+					     "\"_\" and \".\"\n" },
+		{ "accounts:\n  [a]: {}\n", "q.yaml:2: accounts: a list or section as a label; expected a word\n" },
+		{ "accounts:\n  a:\n    hots: x\n",
+		  "q.yaml:3: accounts.a.hots: unknown setting; did you mean accounts.a.host?\n" },
+		{ "mailbox: x\n", "q.yaml:1: mailbox: unknown setting; did you mean accounts.LABEL.mailbox?\n" },
+		{ "accounts:\n  a:\n    links: 3\n",
+		  "q.yaml:3: accounts.a.links: unknown setting; did you mean fetch.links?\n" },
+		{ "accounts:\n  a: {" LOGIN ", mailbox: m}\n  a: {}\n",
+		  "q.yaml:3: accounts.a: set twice; expected one account of that label, line 2 begins it too\n" },
+		{ "accounts:\n  a: {" LOGIN ", mailbox: m}\nmode: guard\naccounts:\n  b: {}\n",
+		  "q.yaml:4: accounts: set twice; expected one section, line 1 begins it too\n" },
+		{ "accounts:\n  a:\n    host: pop\n    host: pup\n    tls: off\n",
+		  "q.yaml:4: accounts.a.host: set twice; expected it once, line 3 sets it too\n"
+		  "q.yaml:5: accounts.a.tls: off is not understood; expected one of implicit, starttls-required, "
+		  "none\n" },
+		{ "accounts:\n  a: {" LOGIN "}\n", "q.yaml:2: accounts.a: nobody is to get its mail; expected "
+				"mailbox, or "
+						    "envelope_header and map\n" },
+		{ "accounts:\n  a:\n    {" LOGIN ",\n    mailbox: m,\n    tls: none}\n",
+		  "q.yaml:5: accounts.a.tls: none would show the password to everybody between here and "
+		  "pop.isp.example; "
+		  "expected implicit or starttls-required\n" },
+		{ "accounts:\n  a:\n    {" LOGIN ",\n    envelope_header: X-O,\n    map: {\n    a@b: c,\n    d: e}}\n",
+		  "q.yaml:7: accounts.a.map: \"d = e\": the address is not understood; expected one such as "
+		  "info@firm.example\n" },
+		{ "accounts:\n  a:\n    {" LOGIN ",\n    envelope_header: X-O,\n    map: [\n    a@b = c,\n    a@b = "
+				"e]}\n",
+		  "q.yaml:7: accounts.a.map: a@b stands here twice; expected one mailbox for each address\n" },
+		{ "accounts:\n  a:\n    {" LOGIN ", envelope_header: X-O,\n    map: {\n    a@b: [c],\n    d@b: ,\n"
+		  "    [x]: y}}\n",
+		  "q.yaml:5: accounts.a.map: a line without its two parts; expected \"key: value\"\n"
+		  "q.yaml:6: accounts.a.map: a line without its two parts; expected \"key: value\"\n"
+		  "q.yaml:7: accounts.a.map: a line without its two parts; expected \"key: value\"\n" },
+		{ "fetch:\n  in_doubt: search\n", "q.yaml:2: fetch.in_doubt: search has no in_doubt_search; "
+				"expected a program "
+						   "that looks for the mail\n" },
+		{ "fetch:\n  every: 10s\n", "q.yaml:2: fetch.every: 10s is not understood; expected a time such as "
+				"500ms, 30s, "
+					     "15m, 6h or 3d, from 1m to 7d\n" },
+		{ "fetch:\n  deliver: localhost\n", "q.yaml:2: fetch.deliver: localhost is not understood; expected "
+						     "smtp://HOST:PORT, lmtp://HOST:PORT or lmtp:unix:/path\n" },
+	};
+	(void)state;
+	ASSERT_REFUSED(bad);
+}
+
+static void hazard_42_a_password_stands_only_in_a_closed_file_and_is_never_shown(void **state)
+{
+	(void)state;
+	static const char yaml[] = "accounts:\n  a: {host: h, user: u, mailbox: m,\n    password: geheim}\n";
+	char folder[] = "/tmp/quell-main-XXXXXX", path[64], wanted[512];
+	struct buf shown;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/q.yaml", folder);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(yaml, f);
+	fclose(f);
+	chmod(path, 0644);
+	assert_null(settings_load(path, &report));
+	snprintf(wanted, sizeof wanted, "%s:3: accounts.a.password: a password may not stand in this file (%s: "
+			"others may read "
+					"or write it; mend: chmod 600 %s), or use password_file", path, path, path);
+	assert_string_equal(report.messages[0].text, wanted);
+	chmod(path, 0600);
+	struct settings *s = settings_load(path, &report);
+	assert_non_null(s);
+	assert_string_equal(s->accounts[0].settings.password, "geheim");
+	buf_init(&shown, 64 * 1024);
+	assert_true(settings_show(s, &shown));
+	assert_null(strstr(buf_str(&shown), "geheim"));
+	assert_non_null(strstr(buf_str(&shown), "    password: ********  # "));
+	settings_free(s);
+	buf_free(&shown);
+	unlink(path);
+	rmdir(folder);
+	assert_null(read_text(yaml)); /* no file at all */
+	for (size_t i = 0; i < report.count; i++)
+		assert_null(strstr(report.messages[i].text, "geheim"));
+}
+
+static void accounts_are_shown_and_read_back_as_the_same(void **state)
+{
+	(void)state;
+	struct settings *again, *s = read_text("accounts:\n  a:\n    {" LOGIN ", envelope_header: X-O,\n"
+					       "    map: {a@b: c, \"x'y@b\": z}}\n"
+					       "  -9: {host: \"::1\", tls: none, user: \"a \\\"b\", mailbox: m, "
+					       "password_command: [/bin/x, \"a, b\"]}\n");
+	struct buf shown;
+	if (!s)
+		fail_msg("%s", report.messages[0].text);
+	buf_init(&shown, 64 * 1024);
+	assert_true(settings_show(s, &shown));
+	assert_non_null(strstr(buf_str(&shown), "\naccounts:\n  a:  # q.yaml:2\n    host: pop.isp.example  # "
+			"q.yaml:3\n"));
+	assert_non_null(strstr(buf_str(&shown), "    map: [\"a@b = c\", \"x'y@b = z\"]  # q.yaml:4\n"));
+	assert_non_null(strstr(buf_str(&shown), "    password: \"\"  # default\n"));
+	again = settings_read(buf_slice(&shown), "shown", &report);
+	if (!again)
+		fail_msg("%s", report.messages[0].text);
+	assert_same(s, again, true);
+	settings_free(again);
+	settings_free(s);
+	buf_free(&shown);
+}
+
+static void a_reload_tells_which_accounts_came_went_and_changed(void **state)
+{
+	(void)state;
+	struct buf changed, fixed;
+	struct settings *a = read_text("accounts:\n  a: {" LOGIN ", mailbox: m}\n  b: {" LOGIN ", user: x, mailbox: "
+			"m}\n");
+	assert_null(a); /* set twice */
+	a = read_text("accounts:\n  a: {" LOGIN ", mailbox: m}\n  b: {" LOGIN "x, port: 1, mailbox: m}\n");
+	assert_null(a); /* one box twice */
+	a = read_text("accounts:\n  a: {" LOGIN ", mailbox: m}\n  b: {host: h, user: u, password_file: /x, mailbox: "
+			"m}\n");
+	struct settings *b = read_text("fetch: {state: /x, links: 2}\naccounts:\n  c: {" LOGIN ", mailbox: m}\n"
+				       "  b: {host: h, user: u, password_file: /x, mailbox: n, every: 1h}\n");
+	assert_non_null(a);
+	assert_non_null(b);
+	buf_init(&changed, 1024);
+	buf_init(&fixed, 1024);
+	settings_compare(a, b, &changed, &fixed);
+	assert_string_equal(buf_str(&changed), "fetch.links, accounts.a, accounts.b.mailbox, accounts.b.every, "
+			"accounts.c");
+	assert_string_equal(buf_str(&fixed), "fetch.state");
+	buf_free(&changed);
+	buf_free(&fixed);
+	settings_free(a);
+	settings_free(b);
+}
+
+static void the_example_account_of_the_sample_would_do(void **state)
+{
+	(void)state;
+	struct buf sample, open;
+	buf_init(&sample, 256 * 1024);
+	buf_init(&open, 256 * 1024);
+	assert_true(settings_sample(&sample));
+	const char *begin = strstr(buf_str(&sample), "\n#accounts:\n");
+	assert_non_null(begin);
+	struct slice rest = slice_from_str(begin + 1), line;
+	while (slice_next(&rest, '\n', &line)) {
+		buf_add(&open, slice_from(line, 1));
+		buf_add_byte(&open, '\n');
+	}
+	struct settings *s = settings_read(buf_slice(&open), "open", &report);
+	if (!s)
+		fail_msg("%s", report.messages[0].text);
+	assert_int_equal(s->account_count, 1);
+	for (size_t i = 0; i < account_setting_row_count; i++)
+		assert_true(s->account_lines[i].line > 0 || account_setting_rows[i].is_secret);
+	settings_free(s);
+	buf_free(&sample);
+	buf_free(&open);
+}
+
+static void as_many_accounts_and_addresses_as_promised_are_taken(void **state)
+{
+	(void)state;
+	struct buf yaml;
+	buf_init(&yaml, SETTINGS_FILE_BYTES_MAX);
+	buf_add_str(&yaml, "accounts:\n");
+	for (int i = 0; i < FETCH_ACCOUNTS_MAX; i++)
+		buf_addf(&yaml, "  a%d: {host: h, user: u%d, password_file: /p, mailbox: m%d}\n", i, i, i);
+	struct settings *s = settings_read(buf_slice(&yaml), "q.yaml", &report);
+	assert_non_null(s);
+	assert_int_equal(s->account_count, FETCH_ACCOUNTS_MAX);
+	assert_string_equal(s->accounts[777].settings.user, "u777");
+	settings_free(s);
+	buf_add_str(&yaml, "  more: {}\n");
+	assert_null(settings_read(buf_slice(&yaml), "q.yaml", &report));
+	assert_string_equal(report.messages[0].text, "q.yaml:1002: accounts: too many; expected at most 1000");
+	for (int more = 0; more < 2; more++) {
+		buf_reset(&yaml);
+		buf_add_str(&yaml, "accounts:\n  a:\n    host: h\n    user: u\n    password_file: /p\n    "
+				"envelope_header: X-O\n"
+				   "    map:\n");
+		for (int i = 0; i < FETCH_MAP_MAX + more; i++)
+			buf_addf(&yaml, "      a%d@firm.example: m%d\n", i, i);
+		s = settings_read(buf_slice(&yaml), "q.yaml", &report);
+		assert_int_equal(s == NULL, more);
+		if (s)
+			assert_string_equal(s->accounts[0].settings.map.items[4999], "a4999@firm.example = m4999");
+		else
+			assert_string_equal(report.messages[0].text,
+					    "q.yaml:8: accounts.a.map: too long a list; expected at most 5000 items");
+		settings_free(s);
+	}
+	buf_free(&yaml);
+}
+
 static void no_file_is_fine_but_a_named_one_must_be_there_and_be_a_file(void **state)
 {
 	(void)state;
@@ -367,7 +616,9 @@ static void no_memory_is_told_and_nothing_is_leaked(void **state)
 	size_t refused = 0;
 	for (long n = 0; n < 40; n++) {
 		mem_fail_after = n;
-		struct settings *s = read_text("our_hosts: [a, b]\nrelease: {relay: \"smtp://h\"}\n");
+		struct settings *s = read_text("our_hosts: [a, b]\nrelease: {relay: \"smtp://h\"}\n"
+					"accounts: {a: {host: h, user: u, password_file: /p, envelope_header: X-O, "
+					       "map: {a@b: c}}}\n");
 		mem_fail_after = -1;
 		refused += s == NULL;
 		assert_true(s || report.errors > 0);
@@ -399,6 +650,10 @@ static void the_manual_names_every_setting_with_its_help(void **state)
 			assert_true(strlen(row->help) > 10);
 		}
 	}
+	const char *accounts = strstr(buf_str(&manual), "# SECTION ACCOUNTS\n");
+	assert_non_null(accounts);
+	assert_non_null(strstr(accounts, "\n*envelope\\_header*\n"));
+	assert_non_null(strstr(accounts, "\n*paused*\n"));
 	settings_free(s);
 	buf_free(&manual);
 }
@@ -422,6 +677,20 @@ static void warnings_are_given_for_what_is_hardly_meant(void **state)
 	assert_string_equal(report.messages[0].text,
 			    "q.yaml: confirm: /nonexistent/log cannot be read by this user");
 	settings_free(s);
+	s = read_text("our_hosts: [x]\nfetch: {in_doubt: resend}\naccounts:\n"
+		      "  a: {host: h, user: u, mailbox: m, delete: never,\n    password_file: /etc/passwd}\n");
+	assert_non_null(s);
+	settings_warn(s, &report);
+	bool is_told[3] = { false };
+	for (size_t i = 0; i < report.count; i++) {
+		const char *text = report.messages[i].text;
+		is_told[0] |= strncmp(text, "q.yaml:2: fetch.in_doubt: resend", 32) == 0;
+		is_told[1] |= strncmp(text, "q.yaml:4: accounts.a.delete: never", 34) == 0;
+		is_told[2] |= strcmp(text, "q.yaml:5: accounts.a.password_file: others may read or write /etc/passwd; "
+					   "quell fetch will refuse it; mend: chmod 600 /etc/passwd") == 0;
+	}
+	assert_true(is_told[0] && is_told[1] && is_told[2]);
+	settings_free(s);
 }
 
 int main(void)
@@ -439,6 +708,13 @@ int main(void)
 		cmocka_unit_test(texts_are_understood),
 		cmocka_unit_test(relays_are_read_in_all_their_forms_and_no_other),
 		cmocka_unit_test(a_reload_tells_what_it_can_change_and_what_needs_a_restart),
+		cmocka_unit_test(accounts_are_read_each_with_its_own_values_and_lines),
+		cmocka_unit_test(what_is_wrong_with_an_account_is_told_with_its_line),
+		cmocka_unit_test(hazard_42_a_password_stands_only_in_a_closed_file_and_is_never_shown),
+		cmocka_unit_test(accounts_are_shown_and_read_back_as_the_same),
+		cmocka_unit_test(a_reload_tells_which_accounts_came_went_and_changed),
+		cmocka_unit_test(the_example_account_of_the_sample_would_do),
+		cmocka_unit_test(as_many_accounts_and_addresses_as_promised_are_taken),
 		cmocka_unit_test(no_file_is_fine_but_a_named_one_must_be_there_and_be_a_file),
 		cmocka_unit_test(no_memory_is_told_and_nothing_is_leaked),
 		cmocka_unit_test(the_manual_names_every_setting_with_its_help),
