@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from quelltest import dovecot as dovecot_module  # noqa: E402
+from quelltest import fetch as fetch_module  # noqa: E402
 from quelltest import postfix as postfix_module  # noqa: E402
-from quelltest import proc  # noqa: E402
+from quelltest import proc, realmail  # noqa: E402
 from quelltest.sink import Sink  # noqa: E402
 
 
@@ -66,3 +68,32 @@ def quelld_program():
     if not program.exists():
         pytest.fail(f"{program} is not built")
     return program
+
+
+@pytest.fixture(scope="session")
+def unpacked_dovecot():
+    """Unpack Dovecot if nobody has done so yet; skips by name where it cannot run."""
+    try:
+        dovecot_module.find_tree()
+    except RuntimeError:
+        subprocess.run(["bash", "-c", ". tests/setup && setup_dovecot"], cwd=proc.TOP, check=True, timeout=300)
+    reason = dovecot_module.why_not()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def fetch_program():
+    reason = fetch_module.why_not()
+    if reason:
+        pytest.fail(reason)
+    return fetch_module.program()
+
+
+@pytest.fixture(scope="session")
+def real_mails():
+    """2,000 mails of the ordinary sets."""
+    mails = realmail.ordinary(2000)
+    if not mails:
+        pytest.skip("the sets of real mail are not here (../shared/data/unpack, or QUELL_DATA)")
+    return mails
