@@ -91,8 +91,9 @@ static void on_over(void *ctx)
 
 static void poll_over(struct poll *p)
 {
-	/* Not from within a callback of the stream, whose bytes are still in use. */
-	p->end_timer = loop_timer_start(p->fetch->setup.loop, 0, 0, on_over, p);
+	/* Not from within a callback of the stream, whose bytes are still in use. The timer was
+	 * made at the start, so that a session can always end. */
+	loop_timer_again(p->end_timer, 0);
 }
 
 void poll_end(struct poll *p, enum poll_end end, const char *format, ...)
@@ -395,7 +396,8 @@ struct poll *poll_start(struct seat *seat, poll_done_fn *done)
 	p->window = 1;
 	arena_init(&p->arena, (size_t)POLL_LISTED_MAX * LEDGER_KEY_BYTES);
 	p->session_timer = loop_timer_start(seat->fetch->setup.loop, POLL_SESSION_MS, 0, on_session_over, p);
-	if (!p->session_timer || !incoming_begin(&p->in)) {
+	p->end_timer = loop_timer_start(seat->fetch->setup.loop, 2 * POLL_SESSION_MS, 0, on_over, p);
+	if (!p->session_timer || !p->end_timer || !incoming_begin(&p->in)) {
 		poll_free(p);
 		return NULL;
 	}

@@ -152,6 +152,11 @@ static void drop_commit(struct poll *p)
 	if (is_fine && ledger_commit(ledger)) {
 		fetch_make_known(p->fetch, p->seat->entry->label); /* else at the next poll */
 		p->seat->report.deleted += p->gone_count;
+		if (p->account.stopped[0] && !p->result.has_more && p->result.end == POLL_NEVER) {
+			p->result.end = POLL_STOPPED;
+			snprintf(p->result.why, sizeof p->result.why, "%s: mail is collected, and its delivery waits "
+				 "for quell fetch adopt %s --deliver", p->account.stopped, p->account.name);
+		}
 		return;
 	}
 	/* The rows still say "on server": the next look finds them gone. */

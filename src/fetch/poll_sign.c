@@ -61,9 +61,13 @@ static bool poll_wants_user(const struct poll *p)
 
 static enum sasl_mechanism poll_mechanism(const struct poll *p)
 {
-	enum sasl_mechanism mechanism = p->seat->token ? SASL_XOAUTH2 : SASL_PLAIN;
+	unsigned offered = pop3_caps(p->pop3)->mechanisms;
+	enum sasl_mechanism mechanism = SASL_PLAIN;
 	if (!auth_is(p, "auto"))
 		sasl_mechanism_find(slice_from_str(p->seat->entry->settings.auth), &mechanism);
+	else if (p->seat->token)
+		mechanism = offered & 1u << SASL_OAUTHBEARER && !(offered & 1u << SASL_XOAUTH2) ? SASL_OAUTHBEARER
+												 : SASL_XOAUTH2;
 	return mechanism;
 }
 

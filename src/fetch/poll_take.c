@@ -190,17 +190,22 @@ static void take_begin(struct poll *p, size_t index)
 	p->is_mail_open = true;
 }
 
+static void take_alarm_missing(struct poll *p)
+{
+	log_error("fetch-envelope", "account=%s missing=%u of=%u meaning=\"%s is no longer where it was: did the "
+		  "provider change something?\"", p->seat->entry->label, p->missing, p->taken_count,
+		  p->seat->entry->settings.envelope_header);
+}
+
+/* Several in a row are told at once, a share of all at the end of the session (hazard 4). */
 static void take_count_missing(struct poll *p)
 {
 	bool is_missing = !map_owner(p->seat->map) && p->in.inspection.envelope != ENVELOPE_ONE;
 	p->taken_count++;
 	p->missing += is_missing;
 	p->missing_in_row = is_missing ? p->missing_in_row + 1 : 0;
-	if (p->missing_in_row == TAKE_MISSING_IN_ROW ||
-	    (p->taken_count == POLL_GROUP_MAILS && 100 * p->missing > TAKE_MISSING_PERCENT * p->taken_count))
-		log_error("fetch-envelope", "account=%s missing=%u of=%u meaning=\"%s is no longer where it was: did "
-			  "the provider change something?\"", p->seat->entry->label, p->missing, p->taken_count,
-			  p->seat->entry->settings.envelope_header);
+	if (p->missing_in_row == TAKE_MISSING_IN_ROW)
+		take_alarm_missing(p);
 }
 
 static void take_key(struct poll *p, const struct listed *l, struct ledger_row *row)
@@ -307,6 +312,8 @@ void poll_take_more(struct poll *p)
 		return;
 	if (!take_commit(p))
 		return;
+	if (100 * p->missing > TAKE_MISSING_PERCENT * p->taken_count)
+		take_alarm_missing(p);
 	if (p->is_room_out)
 		p->result.end = POLL_DISK;
 	else
