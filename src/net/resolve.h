@@ -25,4 +25,8 @@ struct resolve *resolve_start(struct loop *l, const char *host, uint16_t port, i
 /* fn is not called. Sets the pointer to NULL; NULL is welcome. */
 void resolve_cancel(struct resolve **r);
 
+/* Other files than /etc/resolv.conf and /etc/hosts, for this loop; before its first
+ * resolve_start. Both are read again when they change. False without memory. */
+bool resolve_set_files(struct loop *l, const char *resolv_conf, const char *hosts);
+
 #endif
