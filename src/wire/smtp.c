@@ -354,8 +354,10 @@ static bool on_data_for_none(struct smtp *s, struct smtp_event *ev)
 	struct smtp_kept_reply verdict = s->verdict;
 	if (s->reply.code / 100 > 3)
 		return smtp_finish(s, &verdict, AT_RESET);
-	if (s->reply.code != 354 || s->kind == SMTP_LMTP || s->accepted_count > 0)
+	if (s->reply.code != 354 || s->kind == SMTP_LMTP || s->accepted_count > 0) {
+		smtp_finish(s, &verdict, AT_RESET);
 		return smtp_break(s, "the server wants a mail it refused");
+	}
 	buf_add_str(&s->out, ".\r\n");
 	smtp_say(s, AT_LONE_DOT);
 	return false;
@@ -433,6 +435,8 @@ static bool smtp_go_on_finishing(struct smtp *s, struct smtp_event *ev)
 		return smtp_done(s, s->done_next, &s->verdict, ev);
 	s->is_finishing = false;
 	smtp_forget_mail(s);
+	if (s->broken)
+		return false;
 	if (s->after_finish == AT_RESET) {
 		smtp_say_line(s, "RSET", slice_make(NULL, 0), AT_RESET);
 		return false;
@@ -453,10 +457,11 @@ static bool smtp_fail(struct smtp *s, struct smtp_event *ev)
 /* One step; true when *ev was filled. *is_idle_out: nothing more can be done now. */
 static bool smtp_step(struct smtp *s, struct smtp_event *ev, bool *is_idle_out)
 {
-	if (s->broken)
-		return smtp_fail(s, ev);
+	/* A word that was heard counts, even where the talk broke right behind it. */
 	if (s->is_finishing)
 		return smtp_go_on_finishing(s, ev);
+	if (s->broken)
+		return smtp_fail(s, ev);
 	if (!smtp_read_reply(s)) {
 		if (!s->broken && s->is_eof && s->state != AT_QUIT)
 			smtp_break(s, "the server closed the connection");

@@ -338,7 +338,8 @@ static void data_said_ahead_of_a_refusal_is_heard_out(void **state)
 	};
 	/* Its dot would be an empty mail for somebody. */
 	static const struct row sender_but_recipient[] = {
-		GREETED, { CAN, GROUP, "READY" }, { "451 no\r\n250 ok\r\n", "", "" }, { "354 go\r\n", "", "FAILED" },
+		GREETED, { CAN, GROUP, "READY" }, { "451 no\r\n250 ok\r\n", "", "" },
+		{ "354 go\r\n", "", "DONE0=451 FAILED" },
 	};
 	static const struct row taken_for_none[] = {
 		GREETED, { CAN, GROUP, "READY" }, { "250 ok\r\n550 no\r\n", "", "DONE0=550" },
