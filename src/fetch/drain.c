@@ -112,6 +112,7 @@ static void lane_on_word(void *ctx, const struct smtp_reply *reply)
 
 static void drain_set_away(struct drain *d, const char *why)
 {
+	char text[LOG_QUOTE_BYTES];
 	int64_t now_ms = drain_now_ms(d);
 	/* All links are lost in one moment: that is one time away, not eight. */
 	if (now_ms >= d->open_at_ms) {
@@ -121,7 +122,7 @@ static void drain_set_away(struct drain *d, const char *why)
 		d->open_at_ms = now_ms + d->away_ms;
 	}
 	if (!d->trouble[0])
-		log_warn("fetch-local", "state=away why=\"%s\"", why);
+		log_warn("fetch-local", "state=away why=%s", log_quote(slice_from_str(why), text, sizeof text));
 	snprintf(d->trouble, sizeof d->trouble, "%s", why);
 }
 
