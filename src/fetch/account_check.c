@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/addr.h"
+#include "net/tls.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,23 +91,6 @@ bool account_address_is_fine(struct slice s)
 {
 	size_t at = slice_find_byte(s, 0, '@');
 	return account_mailbox_is_fine(s) && at < s.len && check_chars(slice_from(s, at + 1), ".-");
-}
-
-static bool check_is_base64(struct slice s)
-{
-	return s.len == 44 && s.ptr[43] == '=' && check_chars(slice_first(s, 43), "+/");
-}
-
-static bool check_is_pin(struct slice s)
-{
-	if (slice_starts_nocase(s, SLICE("sha256/")))
-		s = slice_from(s, 7);
-	if (s.len != 64)
-		return check_is_base64(s);
-	for (size_t i = 0; i < s.len; i++)
-		if (!ascii_is_digit(s.ptr[i]) && !(ascii_lower(s.ptr[i]) >= 'a' && ascii_lower(s.ptr[i]) <= 'f'))
-			return false;
-	return true;
 }
 
 /* Where a secret is kept: a file, or what systemd hands over. */
@@ -285,7 +269,8 @@ static void check_server(struct checker *c, const struct account_settings *s)
 			   "starttls-required", shown);
 	if (is_clear && (s->pin[0] || s->ca_file[0]))
 		check_tell(c, s->pin[0] ? "pin" : "ca_file", 0, "has no use with tls: none");
-	if (s->pin[0] && !check_is_pin(slice_from_str(s->pin)))
+	uint8_t pin[TLS_PIN_BYTES];
+	if (s->pin[0] && !tls_pin_parse(slice_from_str(s->pin), pin))
 		check_tell(c, "pin", 0, "not understood; expected 64 hexadecimal digits, or sha256/ and base64");
 	if (s->every_ms > 0 && s->every_ms < CHECK_EVERY_MIN_MS)
 		check_tell(c, "every", 0, "too often, providers lock such clients out; expected at least 1m");

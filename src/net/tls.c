@@ -427,6 +427,9 @@ bool tls_pin_parse(struct slice text, uint8_t pin_out[TLS_PIN_BYTES])
 	bool is_hex = text.len == HEX_CHARS;
 	if (!is_hex && slice_starts_nocase(text, SLICE("sha256/")))
 		text = slice_from(text, SLICE("sha256/").len);
+	/* As curl writes it, with two slashes: one character more than there can be. */
+	if (!is_hex && text.len == BASE64_CHARS + 1 && text.ptr[0] == '/')
+		text = slice_from(text, 1);
 	if (!is_hex && (text.len != BASE64_CHARS || text.ptr[BASE64_CHARS - 1] != '='))
 		return false;
 	for (size_t i = 0; i < (is_hex ? HEX_CHARS : BASE64_CHARS - 1); i++) {

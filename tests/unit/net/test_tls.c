@@ -574,6 +574,8 @@ static void pins_are_read_in_both_spellings_and_no_other(void **state)
 		{ "ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8=", true },
 		{ "sha256/ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8=", true },
 		{ " sha256/ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8=\n", true },
+		{ "sha256//ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8=", true },
+		{ "sha256///ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8=", false },
 		{ "sha256/ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v9=", false },
 		{ "sha256/ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8", false },
 		{ "sha1/ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8=", false },
