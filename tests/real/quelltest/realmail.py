@@ -78,7 +78,7 @@ def as_stored(mail, number, recipient, header="X-Original-To", sender="list@outs
 
 # What Quell and a local server may write above a collected mail.
 ADDED = {b"return-path", b"delivered-to", b"received", b"x-quell-fetch", b"x-quell-trace", b"x-quell-return-path",
-         b"x-original-to"}
+         b"x-original-to", b"x-quell-verdict"}
 
 
 def is_same_below(delivered, original):
