@@ -55,8 +55,6 @@ static const char *const texts[LEDGER_STMT_COUNT] = {
 	[LEDGER_IN_OPEN_STATE] = LEDGER_SELECT " WHERE " OPEN_ROWS "state=? ORDER BY id",
 	[LEDGER_DUE] = LEDGER_SELECT " WHERE " OPEN_ROWS "state=2 AND due_ms<=? AND account NOT IN"
 			" (SELECT name FROM accounts WHERE stopped<>'') ORDER BY due_ms, id LIMIT ?",
-	[LEDGER_NEXT_DUE] = "SELECT min(due_ms) FROM mails WHERE " OPEN_ROWS "state=2 AND account NOT IN"
-			    " (SELECT name FROM accounts WHERE stopped<>'')",
 	/* Over the index of what moves: few rows, and no index of its own to keep. */
 	[LEDGER_NEEDS] = "SELECT 1 FROM mails WHERE state IN (2,3,7) AND segment=? LIMIT 1",
 	[LEDGER_COUNT] = "SELECT state, count(*) FROM mails WHERE ?1='' OR account=?1 GROUP BY state",

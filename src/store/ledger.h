@@ -124,8 +124,6 @@ bool ledger_each_in_state(struct ledger *l, enum ledger_state state, ledger_row_
 /* WAITING rows that are due, of accounts that are not stopped, oldest due first; at
  * most max. */
 size_t ledger_due(struct ledger *l, int64_t now_ms, struct ledger_row *rows_out, size_t max);
-/* When the next WAITING row is due (INT64_MAX: there is none). */
-int64_t ledger_next_due_ms(struct ledger *l);
 /* About how many rows there are, never fewer. */
 int64_t ledger_rows(struct ledger *l);
 bool ledger_find(struct ledger *l, int64_t id, struct ledger_row *row_out);

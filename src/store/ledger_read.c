@@ -104,16 +104,6 @@ size_t ledger_due(struct ledger *l, int64_t now_ms, struct ledger_row *rows_out,
 	return count;
 }
 
-int64_t ledger_next_due_ms(struct ledger *l)
-{
-	int64_t due_ms = INT64_MAX;
-	sqlite3_stmt *stmt = db_query(&l->db, LEDGER_NEXT_DUE, "");
-	if (db_step(&l->db, stmt) && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
-		due_ms = sqlite3_column_int64(stmt, 0);
-	db_done(stmt);
-	return due_ms;
-}
-
 static int64_t ledger_number(struct ledger *l, unsigned which)
 {
 	int64_t number = INT64_MAX;
