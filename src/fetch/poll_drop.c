@@ -67,11 +67,9 @@ static bool drop_row(void *ctx, const struct ledger_row *row)
 	return true;
 }
 
-/* Known rows that were thought to be gone are on the server after all. */
 static bool drop_mark(struct poll *p)
 {
 	struct drop d = { .p = p, .by_id = mem_alloc_array(p->listed_count + 1, sizeof *d.by_id) };
-	struct ledger_row row;
 	if (!d.by_id)
 		return false;
 	for (size_t i = 0; i < p->listed_count; i++)
@@ -79,9 +77,6 @@ static bool drop_mark(struct poll *p)
 			d.by_id[d.count++] = &p->listed[i];
 	qsort(d.by_id, d.count, sizeof *d.by_id, by_id);
 	bool is_read = ledger_each_on_server(p->fetch->ledger, p->seat->entry->label, drop_row, &d);
-	for (size_t i = 0; is_read && i < d.count; i++)
-		if (!d.by_id[i]->may_go && ledger_find(p->fetch->ledger, d.by_id[i]->id, &row) && !row.is_on_server)
-			d.by_id[i]->may_go = row_may_go(p, &row);
 	mem_free(d.by_id);
 	return is_read;
 }

@@ -225,7 +225,7 @@ static void listing_match_rest(struct poll *p)
 		/* In a session that goes on with a look this was done: it is done again for what is
 		 * collected, just before it is (poll_take.c). */
 		if (l->key && !p->seat->is_continued &&
-		    ledger_find_key(p->fetch->ledger, p->seat->entry->label, l->key, &row))
+		    ledger_find_key(p->fetch->ledger, p->seat->entry->label, l->key, &row) && row.is_on_server)
 			listing_know(p, l, &row);
 		else
 			l->is_wanted = true;

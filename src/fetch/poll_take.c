@@ -88,6 +88,25 @@ static void take_note_result(struct poll *p, struct taken *t, enum ledger_added 
 	}
 }
 
+/* The key was known: a server may give the UIDL of a mail that is gone to another one
+ * (RFC 1939 7). The bytes decide: the same mail is there again, or the former row gives
+ * its key up. */
+static bool take_store_again(struct poll *p, struct taken *t, int64_t *id_io, enum ledger_added *added_out)
+{
+	struct ledger *ledger = p->fetch->ledger;
+	struct ledger_row known;
+	char key[LEDGER_KEY_BYTES];
+	if (!ledger_find(ledger, *id_io, &known))
+		return false;
+	if (memcmp(known.print, t->row.print, sizeof known.print) == 0)
+		return known.is_on_server || ledger_set_key(ledger, known.id, known.key);
+	snprintf(key, sizeof key, "%.120s|former|%lld", known.key, (long long)known.id);
+	if (!ledger_set_key(ledger, known.id, key) || !ledger_set_gone(ledger, known.id))
+		return false;
+	*added_out = ledger_add(ledger, &t->row, id_io);
+	return *added_out == LEDGER_ADDED || *added_out == LEDGER_WAS_TWIN;
+}
+
 static bool take_store_one(struct poll *p, struct taken *t, int64_t *id_out, enum ledger_added *added_out)
 {
 	struct ledger *ledger = p->fetch->ledger;
@@ -95,6 +114,8 @@ static bool take_store_one(struct poll *p, struct taken *t, int64_t *id_out, enu
 	if (l->is_left && !ledger_remove(ledger, l->id))
 		return false;
 	*added_out = ledger_add(ledger, &t->row, id_out);
+	if (*added_out == LEDGER_WAS_KNOWN)
+		return take_store_again(p, t, id_out, added_out);
 	return *added_out != LEDGER_FAILED;
 }
 
@@ -273,7 +294,7 @@ static bool take_is_known(struct poll *p, struct listed *l)
 	if (!p->seat->is_continued || l->id || !l->key || l->is_asked)
 		return false;
 	l->is_asked = true;
-	if (!ledger_find_key(p->fetch->ledger, p->seat->entry->label, l->key, &row))
+	if (!ledger_find_key(p->fetch->ledger, p->seat->entry->label, l->key, &row) || !row.is_on_server)
 		return false;
 	listing_know(p, l, &row);
 	return !l->is_wanted;

@@ -39,8 +39,8 @@ static const char *const texts[LEDGER_STMT_COUNT] = {
 		       " VALUES(?1,?2,?3,?4,?5,iif(length(?6)=0,NULL,?6),iif(?7='',NULL,?7),?8,?9,?10,?11,?12,?13,"
 		       "?14,?15,?16,?17,?18)",
 	[LEDGER_UPDATE] = "UPDATE mails SET state=?2, size=?3, mailbox=iif(?4='',NULL,?4), return_path=?5, segment=?6,"
-			  " at=?7, bytes=?8, settled_ms=?9, due_ms=?10, tries=?11, is_on_server=?12, flags=?13,"
-			  " why=?14 WHERE id=?1",
+			  " at=?7, bytes=?8, settled_ms=?9, due_ms=?10, tries=?11, flags=?12,"
+			  " why=?13 WHERE id=?1",
 	[LEDGER_REMOVE] = "DELETE FROM mails WHERE id=?",
 	[LEDGER_GONE] = "UPDATE mails SET is_on_server=0 WHERE id=?",
 	[LEDGER_REKEY] = "UPDATE mails SET key=?2, is_on_server=1 WHERE id=?1",
@@ -198,10 +198,10 @@ bool ledger_is_twin(const struct ledger *l)
 
 static bool ledger_run_update(struct ledger *l, const struct ledger_row *row)
 {
-	return db_run(&l->db, LEDGER_UPDATE, "iiizziiiiiiiiz", row->id, (int64_t)row->state,
+	return db_run(&l->db, LEDGER_UPDATE, "iiizziiiiiiiz", row->id, (int64_t)row->state,
 		      (int64_t)row->size_bytes, row->mailbox, row->return_path, (int64_t)row->place.segment,
 		      (int64_t)row->place.at, (int64_t)row->place.bytes, row->settled_ms, row->due_ms,
-		      (int64_t)row->tries, (int64_t)row->is_on_server, row_flags(row), row->why) &&
+		      (int64_t)row->tries, row_flags(row), row->why) &&
 	       db_changes(&l->db) == 1;
 }
 

@@ -98,8 +98,9 @@ enum ledger_added {
 };
 /* state, mailbox and the rest as in row; row->id is not used. */
 enum ledger_added ledger_add(struct ledger *l, const struct ledger_row *row, int64_t *id_out);
-/* All but account, id, key, top, print and fetched_ms as in row. False also when there
- * is no such row, or when another with these bytes has that mailbox. */
+/* All but account, id, key, top, print, fetched_ms and is_on_server as in row (what a poll
+ * learnt meanwhile about the server stays). False also when there is no such row, or when
+ * another with these bytes has that mailbox. */
 bool ledger_update(struct ledger *l, const struct ledger_row *row);
 /* It was the latter: the bytes are those of another row for that mailbox. */
 bool ledger_is_twin(const struct ledger *l);

@@ -383,6 +383,19 @@ def test_hazard_23_a_quit_without_ok_is_not_a_deletion(base, closing, answer):
     assert scene.pop.waiting() == 0 and len(scene.pop.asked("RETR")) == 5 and len(scene.pop.asked("DELE")) == 10
 
 
+def test_hazard_16_a_uidl_that_a_server_gives_to_another_mail_hides_none(base, closing):
+    scene = Scene(closing, base, [mail(1)])
+    scene.once()
+    scene.pop.rename(lambda at, uid: "used-again")
+    for number in (2, 3, 3):  # each under the UIDL of a mail that is gone; the last one is the same mail again
+        scene.pop.put([mail(number)])
+        scene.pop.rename(lambda at, uid: "used-again")
+        scene.once()
+        assert scene.pop.waiting() == 0
+    scene.assert_whole(mail(1), mail(2), mail(3))
+    assert scene.store.count() == 3
+
+
 # ---- protocol and content
 
 @pytest.mark.parametrize("cut", [1, 40, -1, -3, -4], ids=str)

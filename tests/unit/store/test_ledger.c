@@ -126,7 +126,7 @@ static void a_row_comes_back_as_it_was_given_and_as_it_was_changed(void **state)
 	struct ledger_row got = found(b.ledger, row.id);
 	assert_same_row(&row, &got);
 	row.state = LEDGER_QUARANTINE, row.size_bytes = 1, row.settled_ms = 6, row.due_ms = 7, row.tries = 8;
-	row.is_on_server = row.is_8bit = row.is_backlog = false;
+	row.is_8bit = row.is_backlog = false; /* where it is on the server is not changed */
 	row.is_judged = true;
 	row.place = (struct segment_place){ 4, 5, 6 };
 	snprintf(row.mailbox, sizeof row.mailbox, "bert");
