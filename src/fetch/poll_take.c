@@ -229,7 +229,7 @@ static void take_count_missing(struct poll *p)
 		take_alarm_missing(p);
 }
 
-static void take_key(struct poll *p, const struct listed *l, struct ledger_row *row)
+static void take_key(const struct listed *l, struct ledger_row *row)
 {
 	char hex[2 * LEDGER_PRINT_BYTES + 1];
 	if (l->key) {
@@ -238,7 +238,6 @@ static void take_key(struct poll *p, const struct listed *l, struct ledger_row *
 	}
 	hash_to_hex(row->print, sizeof row->print, hex);
 	snprintf(row->key, sizeof row->key, "print:%s", hex);
-	(void)p;
 }
 
 static void take_end(struct poll *p, struct listed *l, size_t index)
@@ -254,7 +253,7 @@ static void take_end(struct poll *p, struct listed *l, size_t index)
 	p->is_mail_open = false;
 	snprintf(row->account, sizeof row->account, "%s", p->seat->entry->label);
 	incoming_end(&p->in, p, row);
-	take_key(p, l, row);
+	take_key(l, row);
 	take_count_missing(p);
 	take_count_same(p, p->in.body_mix);
 	p->seat->report.marked += p->in.inspection.is_marked;
