@@ -190,7 +190,9 @@ static void on_settle(void *ctx)
 	if (p->phase != PHASE_SETTLE)
 		return;
 	bool is_moving = ledger_count_moving(p->fetch->ledger, p->seat->entry->label, now_ms) > 0;
-	if (is_moving && now_ms < p->settle_until_ms && !drain_trouble(p->fetch->drain)[0])
+	/* Nor for a drain that has nothing it can do just now: a disk that takes nothing, doubts. */
+	bool is_stuck = drain_trouble(p->fetch->drain)[0] || drain_is_idle(p->fetch->drain, 0);
+	if (is_moving && now_ms < p->settle_until_ms && !is_stuck)
 		return;
 	loop_timer_stop(&p->settle_timer);
 	poll_drop(p);

@@ -19,6 +19,8 @@
 
 const char *const world_mailboxes[WORLD_MAILBOXES] = { "anna@firm.example", "ben@firm.example", "cleo@firm.example" };
 
+enum { SAY_MS = 5000 };
+
 static int world_listen(uint16_t *port_out)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -75,9 +77,15 @@ void world_begin_life(struct world *w, const struct world_faults *faults)
 
 static void say(struct peer *p, const char *text, size_t len)
 {
-	/* Small words and small mails: the socket's buffer has room for them. */
-	if (p->fd >= 0 && send(p->fd, text, len, MSG_NOSIGNAL) < 0)
-		peer_close(p);
+	/* A peer that reads slowly is waited for; one that is gone is not. */
+	while (p->fd >= 0 && len > 0) {
+		struct pollfd room = { .fd = p->fd, .events = POLLOUT };
+		ssize_t n = send(p->fd, text, len, MSG_NOSIGNAL);
+		if (n < 0 && (errno != EAGAIN || poll(&room, 1, SAY_MS) <= 0))
+			peer_close(p);
+		text += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
 }
 
 static void say_line(struct peer *p, const char *text)

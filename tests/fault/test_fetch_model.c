@@ -10,7 +10,8 @@
  *   nobody outside the map is ever named, and no mail reaches a wrong mailbox;
  *   with a search to settle doubts, every mail of the map is delivered, once.
  *
- * FETCH_SCHEDULES sets their number, FETCH_SEED the first seed.
+ * FETCH_SCHEDULES sets their number, FETCH_SEED the first seed. A life that ends badly shows
+ * what the connector said in it.
  */
 #include "../unit/unit.h"
 
@@ -128,6 +129,17 @@ static void on_idle(void *ctx)
 	loop_stop(ctx);
 }
 
+/* What this life says goes to a file, which is shown when it ends badly. */
+static void live_log(const struct schedule *s)
+{
+	char path[220];
+	snprintf(path, sizeof path, "%s/log", s->dir);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || dup2(fd, 2) < 0)
+		_exit(3);
+	log_setup(LOG_LEVEL_DEBUG, false);
+}
+
 static void live(struct schedule *s)
 {
 	static const uint8_t key[HASH_KEY_BYTES] = "a key for the stamps of a test";
@@ -153,7 +165,7 @@ static void live(struct schedule *s)
 	};
 	char addr[40];
 	snprintf(addr, sizeof addr, "127.0.0.1:%u", s->world.lmtp_port);
-	log_setup(getenv("FETCH_LOG") ? LOG_LEVEL_DEBUG : (enum log_level)0, false);
+	live_log(s);
 	vfs_register();
 	if (s->disk_op == 1) {
 		atomic_store(&disk_fault.is_lasting, true);
@@ -172,6 +184,17 @@ static void live(struct schedule *s)
 	_exit(0);
 }
 
+static void show_log(const struct schedule *s)
+{
+	char path[220], line[1000];
+	snprintf(path, sizeof path, "%s/log", s->dir);
+	FILE *f = fopen(path, "r");
+	while (f && fgets(line, sizeof line, f))
+		print_message("# %s", line);
+	if (f)
+		fclose(f);
+}
+
 static void one_life(struct schedule *s, const struct world_faults *faults)
 {
 	world_begin_life(&s->world, faults);
@@ -179,10 +202,12 @@ static void one_life(struct schedule *s, const struct world_faults *faults)
 	if (child == 0)
 		live(s);
 	int status = world_serve(&s->world, child, LIFE_MS);
-	if (status == -1)
-		fail_msg("a life did not end");
-	if (!(WIFEXITED(status) && WEXITSTATUS(status) == 0) && !(WIFSIGNALED(status) && faults->kill_client > 0))
-		fail_msg("a life ended with wait status %#x", (unsigned)status);
+	bool is_killed = WIFSIGNALED(status) && faults->kill_client > 0;
+	if (status == -1 || (!(WIFEXITED(status) && WEXITSTATUS(status) == 0) && !is_killed)) {
+		show_log(s);
+		fail_msg("schedule %s: a life %s, wait status %#x", s->dir,
+			 status == -1 ? "did not end" : "ended badly", (unsigned)status);
+	}
 }
 
 static struct world_faults some_faults(struct schedule *s)
