@@ -141,8 +141,9 @@ bool held_encode(const struct held *h, struct slice header, struct buf *out)
 		field_write(h, &fields[i], out);
 	for (size_t i = 0; i < h->rcpt_count; i++) {
 		hash_to_hex(h->rcpts[i].pair, sizeof h->rcpts[i].pair, hex);
-		buf_addf(out, "rcpt: %s %s %s\n", h->rcpts[i].deed == DEED_SUPPRESS ? "suppress" : "hold",
-			 hex, h->rcpts[i].address);
+		const struct held_rcpt *rcpt = &h->rcpts[i];
+		const char *word = rcpt->is_first ? "first" : rcpt->deed == DEED_SUPPRESS ? "suppress" : "hold";
+		buf_addf(out, "rcpt: %s %s %s\n", word, hex, h->rcpts[i].address);
 	}
 	buf_add_byte(out, '\n');
 	if (!buf_add(out, header))
@@ -238,9 +239,10 @@ static bool rcpt_read(struct slice value, struct held_rcpt *rcpt)
 	struct slice deed, pair;
 	if (!slice_next(&value, ' ', &deed) || !slice_next(&value, ' ', &pair))
 		return false;
-	if (!slice_equal(deed, SLICE("hold")) && !slice_equal(deed, SLICE("suppress")))
+	rcpt->is_first = slice_equal(deed, SLICE("first"));
+	rcpt->deed = slice_equal(deed, SLICE("suppress")) ? DEED_SUPPRESS : DEED_HOLD;
+	if (!rcpt->is_first && rcpt->deed == DEED_HOLD && !slice_equal(deed, SLICE("hold")))
 		return false;
-	rcpt->deed = deed.len == 4 ? DEED_HOLD : DEED_SUPPRESS;
 	return hash_from_hex(pair, rcpt->pair, sizeof rcpt->pair) &&
 	       field_read_text(rcpt->address, sizeof rcpt->address, value);
 }

@@ -8,7 +8,7 @@
  *   incident, queue-id, mail-from, client, helo, rule, reason, instance
  *   body: 64 hex digits, BLAKE2b-256 of the body, or - when there is none
  *   body-bytes: N              header-bytes: N
- *   rcpt: hold|suppress PAIR-HEX ADDRESS   (one line per recipient)
+ *   rcpt: first|hold|suppress PAIR-HEX ADDRESS   (one line per recipient)
  *   (empty line)
  *   the mail's header, CRLF line ends
  *
@@ -30,8 +30,12 @@ enum {
 	BODY_NAME_BYTES = 2 * DIGEST_BYTES + 1,
 };
 
+/* As the index has it: a first copy that is held never expires. */
+enum { HELD_DEED_FIRST = 5 };
+
 struct held_rcpt {
-	enum deed deed;
+	enum deed deed;              /* HOLD or SUPPRESS */
+	bool is_first;               /* "first" in the file: nothing of it has got through */
 	uint8_t pair[12];
 	char address[HELD_ADDRESS_BYTES];
 };

@@ -290,7 +290,8 @@ bool holder_index(struct store *store, const struct held *h, uint64_t disk_bytes
 	for (size_t i = 0; i < h->rcpt_count; i++) {
 		struct slice pair = slice_make(h->rcpts[i].pair, sizeof h->rcpts[i].pair);
 		if (!db_run(db, DB_HOLD_ADD, "zzbziiii", h->id, h->rcpts[i].address, pair, h->incident,
-			    h->time_ms, (int64_t)h->rcpts[i].deed, store->life, h->time_ms))
+			    h->time_ms, (int64_t)(h->rcpts[i].is_first ? HELD_DEED_FIRST : h->rcpts[i].deed),
+					store->life, h->time_ms))
 			return false;
 	}
 	if (strcmp(h->body, "-") != 0) {

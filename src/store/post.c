@@ -40,6 +40,7 @@ static bool post_copy_rcpts(struct held *held, const struct hold_mail *mail)
 	for (size_t i = 0; i < mail->rcpt_count; i++) {
 		struct held_rcpt *to = &held->rcpts[i];
 		to->deed = mail->rcpts[i].deed == DEED_SUPPRESS ? DEED_SUPPRESS : DEED_HOLD;
+		to->is_first = mail->rcpts[i].is_first;
 		memcpy(to->pair, mail->rcpts[i].pair, sizeof to->pair);
 		if (!held_address(to->address, mail->rcpts[i].address))
 			return false;

@@ -3,6 +3,7 @@
  * schema: the tables and statements of quell.db.
  */
 #include "store/db.h"
+#include "store/held.h"
 #include "store/store.h"
 
 static const char tables[] =
@@ -40,6 +41,7 @@ static const char tables[] =
 
 _Static_assert(HOLD_KEPT == 0 && HOLD_RELEASING == 1 && HOLD_REFUSED == 2 && HOLD_RELEASED == 3 &&
 	       HOLD_EXPIRED == 4 && HOLD_COUNTED == 5, "the statements below know the states by number");
+_Static_assert(HELD_DEED_FIRST == 5, "and first copies, which never leave the hold but by a release");
 
 static const char *const texts[DB_STMT_COUNT] = {
 	[DB_MAIL_ADD] = "INSERT INTO mails VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,1)",
@@ -49,7 +51,7 @@ static const char *const texts[DB_STMT_COUNT] = {
 	[DB_HOLD_ADD] = "INSERT INTO holds(mail,rcpt,pair,incident,time_ms,deed,state,life,changed_ms)"
 			" VALUES(?,?,?,?,?,?,0,?,?)",
 	/* The kept rows of a pair beyond its newest. */
-	[DB_HOLD_SURPLUS] = "SELECT n, mail FROM holds WHERE pair=? AND state=0"
+	[DB_HOLD_SURPLUS] = "SELECT n, mail FROM holds WHERE pair=? AND state=0 AND deed<>5"
 			    " ORDER BY time_ms DESC, n DESC LIMIT ? OFFSET ?",
 	[DB_HOLD_SET] = "UPDATE holds SET state=?, changed_ms=? WHERE n=? AND state IN (0,2)",
 	[DB_HOLD_MARK] = "UPDATE holds SET state=?, life=?, changed_ms=?"
@@ -57,7 +59,7 @@ static const char *const texts[DB_STMT_COUNT] = {
 	[DB_HOLD_IS_SO] = "SELECT 1 FROM holds WHERE mail=? AND rcpt=? AND state=? LIMIT 1",
 	[DB_HOLD_IS_LIVE] = "SELECT 1 FROM holds WHERE mail=? AND state<3 LIMIT 1",
 	[DB_HOLD_IS_OVER] = "SELECT 1 FROM holds WHERE incident=? AND state=0 LIMIT 1 OFFSET ?",
-	[DB_HOLD_OLD] = "SELECT n, mail, incident FROM holds WHERE state IN (0,2) AND time_ms<?"
+	[DB_HOLD_OLD] = "SELECT n, mail, incident FROM holds WHERE state IN (0,2) AND deed<>5 AND time_ms<?"
 			" ORDER BY time_ms, n LIMIT ?",
 	[DB_HOLD_LOST] = "UPDATE holds SET state=4, changed_ms=? WHERE mail=? AND state<3",
 	[DB_HOLD_ENDED] = "SELECT count(*) FROM holds WHERE state>2",

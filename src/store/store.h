@@ -80,6 +80,7 @@ struct hold_rcpt {
 	struct slice address;
 	uint8_t pair[12];
 	enum deed deed;                /* HOLD or SUPPRESS */
+	bool is_first;                 /* no copy of it has got through: it never expires */
 };
 /* A mail to hold. All slices are copied before store_hold returns. */
 struct hold_mail {

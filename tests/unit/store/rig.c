@@ -115,7 +115,8 @@ static size_t fill_rcpts(const struct rig_mail *mail, struct hold_rcpt *rcpts, c
 	for (size_t i = 0; i < count; i++) {
 		const char *rcpt = mail->rcpt ? mail->rcpt : "r@example.net";
 		rcpts[i] = (struct hold_rcpt){ slice_from_str(rcpt), { 0 },
-					       mail->deed == DEED_SUPPRESS ? DEED_SUPPRESS : DEED_HOLD };
+					       mail->deed == DEED_SUPPRESS ? DEED_SUPPRESS : DEED_HOLD,
+					       mail->is_first };
 		if (mail->rcpt_count) {
 			snprintf(addresses[i], 64, "%zu-%s", i, rcpt);
 			rcpts[i].address = slice_from_str(addresses[i]);

@@ -34,6 +34,7 @@ struct rig_mail {
 	unsigned rcpt_count;     /* rcpt is then a prefix */
 	unsigned pair;           /* the same number, the same pair */
 	enum deed deed;          /* HOLD unless SUPPRESS */
+	bool is_first;
 	int64_t time_ms;
 };
 struct rig_answer {

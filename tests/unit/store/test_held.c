@@ -14,7 +14,7 @@ static void fill(struct held *h, struct held_rcpt *rcpts, size_t count, struct s
 	memset(h->body, 'a', BODY_NAME_BYTES - 1);
 	held_make_id(h->time_ms, h->id);
 	for (size_t i = 0; i < count; i++) {
-		rcpts[i] = (struct held_rcpt){ i & 1 ? DEED_SUPPRESS : DEED_HOLD, { (uint8_t)i }, "" };
+		rcpts[i] = (struct held_rcpt){ i & 1 ? DEED_SUPPRESS : DEED_HOLD, false, { (uint8_t)i }, "" };
 		snprintf(rcpts[i].address, sizeof rcpts[i].address, "r%zu@example.net", i);
 	}
 }

@@ -3,6 +3,8 @@
 
 #include "rig.h"
 
+#include <unistd.h>
+
 enum { ROWS = 50 };
 
 static size_t next_of(struct rig *rig, const char *incident, struct hold_row *rows)
@@ -196,6 +198,18 @@ static bool nothing_is_kept(struct rig *rig)
 	return rig_rows(rig, NULL, HOLD_KEPT) == 0;
 }
 
+static int remove_index(struct rig *rig)
+{
+	char path[RIG_PATH_BYTES];
+	rig_close(rig);
+	rig_path(rig, "quell.db-wal", path);
+	unlink(path);
+	rig_path(rig, "quell.db-shm", path);
+	unlink(path);
+	rig_path(rig, "quell.db", path);
+	return unlink(path);
+}
+
 static void past_its_days_a_copy_goes_and_is_counted_as_expired(void **state)
 {
 	(void)state;
@@ -217,6 +231,34 @@ static void past_its_days_a_copy_goes_and_is_counted_as_expired(void **state)
 	assert_int_equal(health.expired, 2);
 	assert_int_equal(health.hold_copies, 1);
 	assert_int_equal(rig_files(&rig, "hold/mails", ""), 1);
+	rig_end(&rig);
+}
+
+static void a_first_copy_never_expires_and_is_never_only_counted(void **state)
+{
+	(void)state;
+	struct rig rig;
+	const struct rig_mail mail = { .incident = "BFLOOD", .rcpt = "victim@example.net", .body = SLICE("x"),
+			.pair = 1,
+				       .is_first = true };
+	char id[HOLD_ID_BYTES];
+	rig_start(&rig);
+	rig.limits.incident_copies_full = 1;
+	rig_open(&rig);
+	for (unsigned i = 0; i < 8; i++)
+		rig_hold(&rig, &mail, id);
+	rig_hold(&rig, &(struct rig_mail){ .rcpt_count = 2, .body = SLICE("y"), .pair = 9 }, id);
+	rig.now_ms += rig.limits.hold_keep_ms + 1000;
+	store_flush(rig.store, rig.now_ms);
+	for (unsigned i = 0; i < 200 && rig_rows(&rig, "DTEST", HOLD_EXPIRED) < 2; i++)
+		nothing_is_kept(&rig);
+	assert_int_equal(rig_rows(&rig, "BFLOOD", HOLD_KEPT), 8);
+	assert_int_equal(remove_index(&rig), 0); /* made again from the files it is the same */
+	rig_open(&rig);
+	assert_int_equal(rig_rows(&rig, "BFLOOD", HOLD_KEPT), 8);
+	store_flush(rig.store, rig.now_ms);
+	nothing_is_kept(&rig);
+	assert_int_equal(rig_rows(&rig, "BFLOOD", HOLD_EXPIRED), 0);
 	rig_end(&rig);
 }
 
@@ -263,6 +305,7 @@ int main(void)
 		cmocka_unit_test(marks_of_rows_that_are_not_there_are_refused),
 		cmocka_unit_test(release_jobs_survive_a_restart),
 		cmocka_unit_test(past_its_days_a_copy_goes_and_is_counted_as_expired),
+		cmocka_unit_test(a_first_copy_never_expires_and_is_never_only_counted),
 		cmocka_unit_test(beyond_its_share_an_incident_keeps_the_newest_three_of_each_pair_whole),
 	};
 	return cmocka_run_group_tests_name("release", tests, NULL, NULL);
