@@ -1,17 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../unit.h"
-
-#include "base/mem.h"
-#include "wire/maillog.h"
-
-/* A copy of the exact size, so that a sanitizer sees any read past the end. */
-static char *copy_of(struct slice line)
-{
-	char *copy = mem_must_alloc(line.len ? line.len : 1);
-	if (line.len > 0)
-		memcpy(copy, line.ptr, line.len);
-	return copy;
-}
+#include "maillog_print.h"
 
 static struct maillog_event read_line(const char *line)
 {
@@ -38,6 +26,28 @@ static void every_prefix_is_read_into_time_host_and_service(void **state)
 		  "Dec  6 09:20:03", "mx", "postfix", "qmgr" },
 		{ "Dec  6 09:20:03 mx postfix/relay-out/qmgr[123]: 4ABCDE: removed",
 		  "Dec  6 09:20:03", "mx", "postfix/relay-out", "qmgr" },
+		{ "Dec 6 09:20:03 mx postfix/qmgr[123]: 4ABCDE: removed", "Dec 6 09:20:03", "mx", "postfix", "qmgr" },
+		{ "Dec  6 2005 09:20:03 mx postfix/qmgr[1]: 4ABCDE: removed",
+		  "Dec  6 2005 09:20:03", "mx", "postfix", "qmgr" },
+		{ "Dec  6 09:20:03.123 mx postfix/qmgr[1]: 4ABCDE: removed",
+		  "Dec  6 09:20:03.123", "mx", "postfix", "qmgr" },
+		{ "Dec  6 09:20:03 <mail.info> mx postfix/qmgr[1]: 4ABCDE: removed",
+		  "Dec  6 09:20:03", "mx", "postfix", "qmgr" },
+		{ "2005-12-06T09:20:03+0100 mx postfix/qmgr[1]: 4ABCDE: removed",
+		  "2005-12-06T09:20:03+0100", "mx", "postfix", "qmgr" },
+		{ "2005-12-06 09:20:03,5 mx postfix/qmgr[1]: 4ABCDE: removed",
+		  "2005-12-06 09:20:03,5", "mx", "postfix", "qmgr" },
+		{ "Tue 2005-12-06 09:20:03 CET mx postfix/qmgr[1]: 4ABCDE: removed",
+		  "2005-12-06 09:20:03", "mx", "postfix", "qmgr" },
+		{ "1133860803.123456 mx postfix/qmgr[1]: 4ABCDE: removed",
+		  "1133860803.123456", "mx", "postfix", "qmgr" },
+		{ "<22>1 2005-12-06T09:20:03.003Z mx postfix/qmgr 123 - - 4ABCDE: removed",
+		  "2005-12-06T09:20:03.003Z", "mx", "postfix", "qmgr" },
+		{ "<22>1 2005-12-06T09:20:03.003Z mx postfix/qmgr - ID47 [a@1 b=\"]\\\"\"][c@1] \xEF\xBB\xBF"
+		  "4ABCDE: removed", "2005-12-06T09:20:03.003Z", "mx", "postfix", "qmgr" },
+		{ "<22>1 - mx postfix/qmgr 1 - -  4ABCDE: removed", "-", "mx", "postfix", "qmgr" },
+		{ "Dec  6 09:20:03 mx postfix/qmgr[123]: message repeated 2 times: [ 4ABCDE: removed]",
+		  "Dec  6 09:20:03", "mx", "postfix", "qmgr" },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct maillog_event ev = read_line(rows[i].line);
@@ -178,7 +188,7 @@ static void what_is_not_understood_is_other_and_confirms_nothing(void **state)
 	static const char *const lines[] = {
 		"", " ", "x", "Dec  6 09:20:03", "Dec  6 09:20:03 mx", "Dec  6 09:20:03 mx postfix/qmgr[1]:",
 		"Dec  6 09:20:03 mx postfix/qmgr[1]: ", MX "qmgr[1]: removed", MX "qmgr[1]: 4ABCDE: removed ",
-		MX "smtpd[1]: warning: hostname x does not resolve", MX "smtpd[1]: connect from x[1.2.3.4]",
+		MX "smtpd[1]: warning: hostname x does not resolve",
 		MX "smtp[1]: 4ABCDE: to=<a@b>, relay=none, delay=1, dsn=2.0.0, status=deliverable (x)",
 		MX "smtp[1]: 4ABCDE: to=<a@b>, relay=none, delay=1, dsn=2.0.0, status=undeliverable (x)",
 		MX "smtp[1]: 4ABCDE: to=<a@b>, relay=none, delay=1, dsn=2.0.0",
@@ -207,21 +217,8 @@ static void a_line_cut_or_broken_anywhere_is_read_within_its_bounds(void **state
 		"from c[::1]: x; from=<> to=<v@e.com> proto=ESMTP helo=<e>",
 		MX "smtpd[1]: 585BC3F: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=u@x, sasl_sender=y",
 	};
-	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-		struct slice whole = slice_from_str(lines[i]);
-		for (size_t len = 0; len <= whole.len; len++) {
-			struct maillog_event ev;
-			char *copy = copy_of(slice_first(whole, len));
-			maillog_read(slice_make(copy, len), &ev);
-			assert_true(ev.kind < MAILLOG_KIND_COUNT);
-			for (int c = 0; c < 256 && len > 0; c += 51) {
-				copy[len / 2] = (char)c;
-				maillog_read(slice_make(copy, len), &ev);
-				assert_true(ev.kind < MAILLOG_KIND_COUNT);
-			}
-			mem_free(copy);
-		}
-	}
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+		check_cuts(lines[i]);
 }
 
 static void times_are_placed_in_the_year_that_fits(void **state)
@@ -247,8 +244,26 @@ static void times_are_placed_in_the_year_that_fits(void **state)
 		{ "Jan  1 00:00:10", 1136073590000, 0, 1136073610000 },
 		{ "2005-13-06T09:20:03Z", NOW, 0, -1 }, { "2005-12-06T24:20:03Z", NOW, 0, -1 },
 		{ "Foo  6 09:20:03", 1133860810000, 0, -1 }, { "Dec  6 09:2x:03", 1133860810000, 0, -1 },
-		{ "", 1133860810000, 0, -1 }, { "Dec 6 09:20:03", 1133860810000, 0, -1 },
-		{ "2005-12-06T09:20:03+1", NOW, 0, -1 },
+		{ "", 1133860810000, 0, -1 }, { "Dec 6 09:20:03", 1133860810000, 0, 1133860803000 },
+		{ "2005-12-06T09:20:03+1", NOW, 0, -1 }, { "2005-12-06T09:20:03+01", NOW, 0, 1133857203000 },
+		{ "2005-12-06 09:20:03 +0100", NOW, 0, 1133857203000 }, { "2005-12-06 09:20:03 CET", NOW, 0, -1 },
+		{ "2005-12-06T09:20:60Z", NOW, 0, 1133860860000 }, { "2005-12-06T09:20:61Z", NOW, 0, -1 },
+		{ "2005-12-06T09:20:03.9999999Z", NOW, 0, 1133860803999 },
+		{ "Dec  6 09:20:03.25", 1133860810000, 0, 1133860803250 },
+		{ "Dec  6 2004 09:20:03", 1133860810000, 0, 1102324803000 },
+		{ "1133860803.123", NOW, 3600, 1133860803123 }, { "1133860803", NOW, 0, 1133860803000 },
+		{ "1133860803.1x", NOW, 0, -1 }, { "1133860803123456", NOW, 0, -1 },
+		/* The leap day, read in the next years; no year has the thirtieth. */
+		{ "Feb 29 00:00:00", 1078012860000, 0, 1078012800000 },
+		{ "Feb 29 00:00:00", 1172707200000, 0, 1078012800000 },
+		{ "Feb 30 00:00:00", 1078012860000, 0, -1 }, { "Apr 31 00:00:00", 1078012860000, 0, -1 },
+		{ "2005-02-29T00:00:00Z", NOW, 0, -1 }, { "1900-02-29T00:00:00Z", NOW, 0, -1 },
+		{ "2000-02-29T00:00:00Z", NOW, 0, 951782400000 },
+		/* A day ahead is a clock or a zone, two days ahead is last year. */
+		{ "Dec  7 09:20:00", 1133860810000, 0, 1133947200000 },
+		{ "Dec  8 09:20:03", 1133860810000, 0, 1102497603000 },
+		{ "Dec 31 23:30:00", 1136073600000, 3600, 1136068200000 },
+		{ "Jan  1 00:30:00", 1136071800000, 3600, 1136071800000 },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		int64_t ms = -1;
