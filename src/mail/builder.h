@@ -9,6 +9,7 @@
 
 #include "mail/address.h"
 #include "mail/facts.h"
+#include "mail/gist.h"
 #include "mail/header.h"
 #include "mail/mime.h"
 #include "mail/print.h"
@@ -52,6 +53,7 @@ struct facts_builder {
 	struct mime_hooks mime_hooks;
 	struct mime *mime;                /* NULL until the body begins */
 	struct print *print;
+	struct gist *gist;
 	bool is_body, is_ended;
 };
 

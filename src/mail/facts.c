@@ -66,11 +66,32 @@ void facts_header(struct facts_builder *b, struct slice name, struct slice value
 }
 
 /* libsodium's state wants cache lines, the arena gives 16 bytes. */
-static struct print *facts_alloc_print(struct arena *arena)
+static void *facts_alloc(struct arena *arena, size_t bytes, uintptr_t align)
 {
-	const uintptr_t align = alignof(struct print);
-	char *room = arena_alloc(arena, sizeof(struct print) + align - 1);
-	return room ? (struct print *)(void *)(room + (-(uintptr_t)room & (align - 1))) : NULL;
+	char *room = arena_alloc(arena, bytes + align - 1);
+	return room ? room + (-(uintptr_t)room & (align - 1)) : NULL;
+}
+
+/* Each piece goes to the fingerprint and to the gist. */
+static void facts_on_begin(void *user, const struct mime_part *part)
+{
+	struct facts_builder *b = user;
+	print_on_begin(b->print, part);
+	gist_on_begin(b->gist, part);
+}
+
+static void facts_on_bytes(void *user, struct slice decoded)
+{
+	struct facts_builder *b = user;
+	print_on_bytes(b->print, decoded);
+	gist_on_bytes(b->gist, decoded);
+}
+
+static void facts_on_end(void *user, bool is_void)
+{
+	struct facts_builder *b = user;
+	print_on_end(b->print, is_void);
+	gist_on_end(b->gist);
 }
 
 /* The header is complete: what of it goes into the fingerprint is known. */
@@ -79,12 +100,15 @@ static void facts_begin_body(struct facts_builder *b)
 	struct facts *f = &b->facts;
 	b->is_body = true;
 	if (!b->setup->is_glance)
-		b->print = facts_alloc_print(b->arena);
-	if (!b->print)
+		b->print = facts_alloc(b->arena, sizeof *b->print, alignof(struct print));
+	if (b->print)
+		b->gist = facts_alloc(b->arena, sizeof *b->gist, alignof(struct gist));
+	if (!b->gist)
 		return;
+	gist_begin(b->gist, b->setup->site_key, f);
 	print_begin(b->print, &f->from, &f->reply_to, f->subject, f->in_reply_to);
-	b->mime_hooks = (struct mime_hooks){ .on_begin = print_on_begin, .on_bytes = print_on_bytes,
-					     .on_end = print_on_end, .user = b->print };
+	b->mime_hooks = (struct mime_hooks){ .on_begin = facts_on_begin, .on_bytes = facts_on_bytes,
+					     .on_end = facts_on_end, .user = b };
 	b->mime = mime_begin(b->arena, &b->ctype, b->encoding, &b->mime_hooks);
 }
 
@@ -114,6 +138,7 @@ static void facts_end_body(struct facts_builder *b)
 	f->leaf_count = b->print->leaf_count;
 	f->is_body_empty = b->print->body_bytes < FACTS_EMPTY_BODY_BYTES && f->subject.len == 0;
 	print_end(b->print, b->setup->site_key, f);
+	gist_end(b->gist);
 }
 
 static void facts_settle_ids(struct facts_builder *b)

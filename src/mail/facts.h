@@ -26,6 +26,7 @@ enum {
 	FACTS_HOPS_MAX = 100,          /* Received fields kept (RFC 5321 6.3) */
 	FACTS_STAMPS_MAX = 8,          /* own stamps looked at in one mail */
 	FACTS_AUDIENCE_MAX = 4096,     /* To and Cc addresses kept */
+	FACTS_REPORT_IDS_MAX = 3,      /* Message-IDs that a report may be about */
 	FACTS_HEADER_FIELD_BYTES_MAX = 256 * 1024,/* of one field, unfolded */
 	FACTS_ARENA_BYTES_MAX = 4 * 1024 * 1024,  /* advised ceiling of the arena */
 };
@@ -164,6 +165,12 @@ struct facts {
 	int64_t original_arrival_ms; /* X-OriginalArrivalTime's FILETIME; 0 when absent */
 	struct slice pickup_host;    /* by-host of the lowest pickup hop; empty if none */
 	size_t pickup_hop;           /* its index; hop_count when none */
+
+	uint64_t near;               /* of its first lines (mail/gist.h); 0: they say too little */
+	bool has_report;             /* a delivery status was found (RFC 3464) */
+	uint64_t report_key;         /* keyed hash of its Reporting-MTA, Final-Recipient, Status, ids */
+	uint64_t report_ids[FACTS_REPORT_IDS_MAX]; /* gist_message_id of what it may be about */
+	unsigned report_id_count;
 
 	bool is_spf_aligned, is_dkim_aligned; /* by our own Authentication-Results only */
 
