@@ -6,7 +6,8 @@
  * gave it, and the verdict names the first rule that gave the harshest one. A new
  * kind of storm is one function and one row here. Nothing past "tag" without
  * surplus, but for mail that loops with changed content or inside our own walls
- * (rules_loop.c).
+ * (rules_loop.c), and for the storms of many different mails, which are only slowed
+ * down (rules_reply.c, rules_ping.c, rules_bounce.c).
  */
 #include "storm/rules.h"
 
@@ -29,6 +30,14 @@ const struct rule judge_rules[] = {
 	  "The mail has come back several times with changed content: held." },
 	{ "inner-loop", rule_inner_loop,
 	  "The mail goes round between our own filters: held." },
+	{ "reply-all", rule_reply_all,
+	  "Many people reply to a large audience within half an hour: further replies come later." },
+	{ "ping-pong", rule_ping_pong,
+	  "Two addresses (or one with several) answer each other as machines do: the automatic "
+	  "mails are slowed down, then held for a day." },
+	{ "bounces", rule_bounces,
+	  "Bounces flood one address, of mail that it never sent: they pass at a pace, the others "
+	  "wait in the hold." },
 	{ "surplus", rule_surplus, "Surplus within the budget: delivered, tagged." },
 	{ "connector", rule_connector,
 	  "A faulty connector's marks agree: an alert, even on a first copy." },

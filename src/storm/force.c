@@ -57,6 +57,12 @@ bool storm_force(struct storm *storm, const char *incident_id, enum breaker stat
 		fuse_set(&inst->fuse, state, now_s);
 		state_record_instance(storm, inst, true);
 	}
+	struct topic *topic = topic_settled(storm, track, storm_seconds(now_ms));
+	if (topic) {
+		topic->state = (uint8_t)state;
+		topic->changed_s = storm_seconds(now_ms);
+		state_record_topic(storm, track->pub.cls, topic);
+	}
 	track->pub.state = state;
 	incident_settle(storm, track, now_ms);
 	incident_show(storm, track, now_ms, true);

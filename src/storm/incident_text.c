@@ -85,13 +85,14 @@ static const char *quote(const char *text, char out[LOG_QUOTE_BYTES])
 	return log_quote(slice_from_str(text), out, LOG_QUOTE_BYTES);
 }
 
-static void explain_head(const struct incident *inc, struct buf *out)
+static bool is_of_many(enum storm_class cls)
 {
-	char first[32], last[32], subject[LOG_QUOTE_BYTES], from[LOG_QUOTE_BYTES];
-	clock_rfc3339(inc->first_ms, first, sizeof first);
-	clock_rfc3339(inc->last_ms, last, sizeof last);
-	add_line(out, 0, "Incident %s: %s, %s", inc->id, storm_class_name(inc->cls),
-		 breaker_name(inc->state));
+	return cls == STORM_REPLY_ALL || cls == STORM_PING_PONG || cls == STORM_BOUNCE;
+}
+
+static void explain_copies(const struct incident *inc, const char *first, const char *last, struct buf *out)
+{
+	char subject[LOG_QUOTE_BYTES], from[LOG_QUOTE_BYTES];
 	add_line(out, 0, "The mail: %s, from %s (the visible author, who is not blamed).",
 		 quote(inc->subject, subject), quote(inc->from, from));
 	add_line(out, 0, "Seen from %s to %s: %" PRIu64 " mails with this content, for %u recipients; "
@@ -100,8 +101,36 @@ static void explain_head(const struct incident *inc, struct buf *out)
 	add_line(out, 0, "Quell let %" PRIu64 " of the surplus pass, held %" PRIu64
 		 " and suppressed %" PRIu64 "; all that was withheld is kept and can be released.",
 		 inc->passed, inc->held, inc->suppressed);
+}
+
+/* A storm of many different mails: nobody's copy, and nobody's guilt. */
+static void explain_many(const struct incident *inc, const char *first, const char *last, struct buf *out)
+{
+	char subject[LOG_QUOTE_BYTES], from[LOG_QUOTE_BYTES];
+	add_line(out, 0, "One of its mails: %s, from %s.", quote(inc->subject, subject), quote(inc->from, from));
+	add_line(out, 0, "Seen from %s to %s: %" PRIu64 " different mails, for %u recipients.", first, last,
+			inc->copies,
+		 inc->recipients);
+	add_line(out, 0, "Quell asked %" PRIu64 " times that one comes again later, and held %" PRIu64
+		 "; what is held goes out by itself, at a pace. Nothing is lost, and nobody is blamed.",
+		 inc->deferred, inc->held);
+}
+
+static void explain_head(const struct incident *inc, struct buf *out)
+{
+	char first[32], last[32], subject[LOG_QUOTE_BYTES];
+	clock_rfc3339(inc->first_ms, first, sizeof first);
+	clock_rfc3339(inc->last_ms, last, sizeof last);
+	add_line(out, 0, "Incident %s: %s, %s", inc->id, storm_class_name(inc->cls),
+		 breaker_name(inc->state));
+	if (is_of_many(inc->cls))
+		explain_many(inc, first, last, out);
+	else
+		explain_copies(inc, first, last, out);
 	if (inc->opener[0] != '\0')
-		add_line(out, 0, "Why it was stopped: %s.", inc->opener);
+		add_line(out, 0, "Why it %s: %s.", inc->state >= BREAKER_OPEN || !is_of_many(inc->cls) ? "was stopped"
+											       : "is told",
+													inc->opener);
 	for (unsigned i = 0; i < inc->message_id_count; i++)
 		add_line(out, INDENT_COLUMNS, "Message-ID %s", quote(inc->message_ids[i], subject));
 }

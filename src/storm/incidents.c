@@ -76,7 +76,9 @@ static size_t find_quietest(const struct incidents *t)
 	size_t best = 0;
 	for (size_t i = 1; i < t->count; i++) {
 		const struct incident *a = &t->tracks[i]->pub, *b = &t->tracks[best]->pub;
-		bool is_a_live = a->state >= BREAKER_OPEN, is_b_live = b->state >= BREAKER_OPEN;
+		/* What is held of it still has to be said to be released: that too is life. */
+		bool is_a_live = a->state >= BREAKER_OPEN || t->tracks[i]->is_drip_due;
+		bool is_b_live = b->state >= BREAKER_OPEN || t->tracks[best]->is_drip_due;
 		if (is_a_live != is_b_live ? !is_a_live : a->last_ms < b->last_ms)
 			best = i;
 	}

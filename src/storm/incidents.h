@@ -27,6 +27,11 @@ struct track {
 	uint32_t rcpts[TRACK_RCPTS_EXACT];
 	unsigned rcpt_count;
 	uint8_t sketch[TRACK_SKETCH_BITS / 8];
+	bool is_topic;      /* of classes 3 to 5: its state is that of its topic */
+	uint64_t topic_key; /* of it; 0: not known (yet) */
+	bool is_topic_sought;
+	bool is_drip_due;   /* something is held that is to go out by itself */
+	int64_t drip_ms;    /* when that was last said */
 	bool is_dirty;      /* counters changed since it was last handed out */
 	int64_t shown_ms;
 };

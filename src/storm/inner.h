@@ -14,6 +14,7 @@
 #include "storm/record.h"
 #include "storm/releases.h"
 #include "storm/storm.h"
+#include "storm/topics.h"
 #include "storm/txns.h"
 
 enum { STORM_FORCES_MAX = 64 };
@@ -27,6 +28,10 @@ struct storm {
 	struct emitters emitters;
 	struct incidents incidents;
 	struct releases releases;
+	struct topics threads, exchanges, targets;
+	struct waits waits;
+	struct sent sent;
+	struct rates *rates;
 	struct record_force forces[STORM_FORCES_MAX]; /* a ring */
 	unsigned force_count;
 	uint64_t passages;      /* how many nonces were given out */
@@ -58,6 +63,15 @@ void storm_advance(struct storm *storm, int64_t now_ms);
 const struct record_force *force_find(const struct storm *storm, enum storm_class cls,
 				      const uint8_t content_public[DIGEST_BYTES]);
 void force_apply(struct storm *storm, const struct record_force *force);
+
+/* topic.c: the table of a class; what an incident is about, or NULL when that is forgotten.
+ * Settles what time has changed. */
+struct topics *topics_of(struct storm *storm, enum storm_class cls);
+struct topic *topic_settled(struct storm *storm, struct track *track, uint32_t now_s);
+void state_record_topic(const struct storm *storm, enum storm_class cls, const struct topic *topic);
+
+/* observe.c: the mail counts for everybody that has to do with it (class 6). */
+void storm_note_rates(struct storm *storm, const struct facts *facts, struct slice source, int64_t now_ms);
 
 /* tick.c: the incident takes over the harshest state of its instances; handed
  * out when it changed. */

@@ -382,6 +382,7 @@ void storm_judge(struct storm *storm, const struct facts *facts, int64_t now_ms,
 		for (size_t i = 0; i < judge_rule_count; i++)
 			judge_rules[i].apply(&j, &judge_rules[i]);
 		judge_finish(&j);
+		storm_note_rates(storm, facts, SLICE(""), now_ms);
 	} else {
 		storm->counters.passed += facts->envelope.rcpt_count;
 	}

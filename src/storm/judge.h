@@ -12,6 +12,7 @@
 #include "storm/inner.h"
 #include "storm/stamp.h"
 #include "storm/tiers.h"
+#include "storm/topics.h"
 
 struct judged_rcpt {
 	uint8_t pair[PAIR_BYTES];
@@ -58,6 +59,13 @@ struct judge {
 	struct emitter *emitter;   /* only with surplus */
 	const struct record_force *force; /* an operator's order, or NULL */
 
+	struct topic *topic;       /* of classes 3 to 5: what the incident is about, or NULL */
+	enum storm_class topic_cls;
+	bool is_observed;          /* only a log tells of it: nothing can be done to it */
+	uint32_t mail_hash;        /* of judge_mail_hash; 0: not asked for yet */
+	unsigned before;           /* mails of it that were seen before it was told of */
+	bool is_drip;              /* what is held of the topic is to drip from now on */
+
 	struct judged_rcpt *rcpts;
 	size_t rcpt_count;
 	unsigned surplus;          /* distinct pairs */
@@ -89,6 +97,31 @@ void judge_alert(struct judge *j, enum storm_class cls, const struct rule *rule,
 		 const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Opens the breaker of the instance, with the reason in words. */
 void judge_open(struct judge *j, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The mail belongs to this topic; the first one that is told of counts. Its state may
+ * change with time first. */
+void judge_about(struct judge *j, enum storm_class cls, struct topic *topic);
+/* Is it a mail to look at for classes 3 to 5? Copies are not: a storm of copies of one reply
+ * has its own incident, and names who made them. */
+bool judge_is_of_many(const struct judge *j);
+/* The topic's state is entered, with the reason in words. */
+void judge_enter(struct judge *j, enum storm_class cls, struct topic *topic, enum breaker state,
+		 const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* An operator's order for the topic's incident, or what the topic itself says. */
+enum breaker judge_topic_state(const struct judge *j, enum storm_class cls, const struct topic *topic);
+/* The same deed for every recipient that nothing harsher was decided for. */
+void judge_raise_all(struct judge *j, enum deed deed, const struct rule *rule,
+		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Names this mail among those that wait for a topic: by Message-ID, else content. */
+uint64_t judge_mail_key(struct judge *j, uint64_t topic_key);
+/* The mail's own hash for the rings of topics. */
+uint32_t judge_mail_hash(struct judge *j);
+/* A hash of an address without its +detail, domain in any case; of one as it stands in an
+ * envelope; both as text with the domain in lower case ("" without memory). */
+uint32_t judge_address(const struct judge *j, struct slice local, struct slice domain);
+uint32_t judge_mailbox(const struct judge *j, struct slice address);
+struct slice judge_address_text(const struct judge *j, struct slice local, struct slice domain);
+struct slice judge_mailbox_text(const struct judge *j, struct slice address);
+
 /* What becomes of surplus that is withheld: held, or suppressed when proven. */
 enum deed judge_withheld(const struct judge *j);
 /* An operator has ordered that this content be let through. */
@@ -98,6 +131,8 @@ enum { RCPT_TEXT_BYTES = 100 };
 const char *judge_rcpt_text(const struct judge *j, const struct judged_rcpt *rcpt,
 			    char out[RCPT_TEXT_BYTES]);
 
+/* outcome.c: the incident alone, of a mail that only a log tells of. */
+void judge_tell(struct judge *j);
 /* outcome.c: settles deeds, registers the passage, tallies the incident. */
 void judge_finish(struct judge *j);
 

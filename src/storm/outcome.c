@@ -8,6 +8,7 @@
  */
 #include "storm/judge.h"
 #include "storm/parties.h"
+#include "storm/rules.h"
 
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ static void soften(struct judge *j)
 	char reason[REASON_BYTES];
 	if (j->storm->setup.is_guard || j->verdict->harshest <= DEED_TAG)
 		return;
+	j->is_drip = false;
 	memcpy(reason, j->verdict->reason, sizeof reason);
 	snprintf(j->verdict->reason, sizeof j->verdict->reason, "observing only, else \"%s\": %.370s",
 		 deed_name(j->verdict->harshest), reason);
@@ -57,6 +59,18 @@ static bool withhold(struct judge *j, struct judged_rcpt *r)
 	return is_scheduled;
 }
 
+/* A mail to one address, that may be a list: if the server makes many of it, replies to
+ * all of them are worth watching. */
+static void fill_thread(struct judge *j, struct txn *txn)
+{
+	const struct facts *f = j->facts;
+	if (j->rcpt_count != 1 || f->auto_marks)
+		return;
+	txn->thread = thread_key(f);
+	txn->author = judge_address(j, f->from.local, f->from.domain);
+	txn->mailbox = judge_mailbox(j, f->envelope.rcpts[0]);
+}
+
 static void fill_passage(struct judge *j, struct txn *txn, const bool *is_scheduled)
 {
 	const uint8_t *key = j->storm->setup.site_key;
@@ -64,6 +78,7 @@ static void fill_passage(struct judge *j, struct txn *txn, const bool *is_schedu
 	memcpy(&txn->base, j->facts->instance, sizeof txn->base);
 	txn->message_id = nonce_message_id(key, j->facts);
 	txn->time_s = j->now_s;
+	fill_thread(j, txn);
 	for (size_t i = 0; i < j->rcpt_count; i++) {
 		struct txn_rcpt *r = &txn->rcpts[i];
 		memcpy(r->pair, j->rcpts[i].pair, PAIR_BYTES);
@@ -164,6 +179,7 @@ static void settle_verdict(struct judge *j)
 	for (size_t i = 0; i < j->rcpt_count; i++) {
 		const struct judged_rcpt *r = &j->rcpts[i];
 		v->rcpts[i].deed = r->deed;
+		v->rcpts[i].is_first = !r->is_surplus;
 		memcpy(v->rcpts[i].pair, r->pair, PAIR_BYTES);
 		v->rcpts[i].confirmed = r->seen.day;
 		if (r->deed > v->harshest)
@@ -182,9 +198,24 @@ static bool is_worth_an_incident(const struct judge *j)
 	       is_second_surplus;
 }
 
+/* A storm of many mails is followed under its topic's name. */
+static struct track *find_topic_track(struct judge *j)
+{
+	struct track *track = incidents_get(&j->storm->incidents, j->topic_cls, j->topic->digest, j->now_ms);
+	if (track)
+		track->topic_key = j->topic->key;
+	if (track && !track->is_topic) {
+		track->is_topic = true;
+		track->pub.copies = j->before;
+	}
+	return track;
+}
+
 /* Begun now, or already followed (then every mail of its content counts). */
 static struct track *find_track(struct judge *j)
 {
+	if (j->topic)
+		return find_topic_track(j);
 	struct incidents *t = &j->storm->incidents;
 	const uint8_t *content = j->facts->content_public;
 	struct track *track = NULL;
@@ -225,7 +256,8 @@ static void tally_counts(struct judge *j, struct incident *inc)
 
 static void tally_parties(struct judge *j, struct track *track)
 {
-	if (j->surplus == 0 && !j->is_alert && j->verdict->harshest < DEED_DEFER)
+	/* Who takes part in a storm of people or of machines that answer is not guilty of it. */
+	if (j->topic || (j->surplus == 0 && !j->is_alert && j->verdict->harshest < DEED_DEFER))
 		return;
 	judge_find_source(j);
 	struct hash128 peer = hash_sip128(j->storm->setup.site_key,
@@ -245,7 +277,7 @@ static void tally(struct judge *j)
 	bool is_begun = inc->pairs == 0;
 	tally_counts(j, inc);
 	incident_describe(inc, j->facts);
-	if (j->inst)
+	if (j->inst && !j->topic)
 		track_add_instance(track, j->key);
 	for (size_t i = 0; i < j->rcpt_count; i++) {
 		uint32_t hash = (uint32_t)hash_sip128(j->storm->setup.site_key,
@@ -257,14 +289,20 @@ static void tally(struct judge *j)
 	j->verdict->cls = inc->cls;
 	if (j->opener[0] != '\0')
 		memcpy(inc->opener, j->opener, sizeof inc->opener);
-	if (j->verdict->harshest >= DEED_DEFER && !j->inst) /* no breaker stands behind it */
+	if (!j->topic && j->verdict->harshest >= DEED_DEFER && !j->inst) /* no breaker stands behind it */
 		inc->state = BREAKER_OPEN;
-	if (inc->state == BREAKER_CLOSED)
+	if (!j->topic && inc->state == BREAKER_CLOSED)
 		inc->state = BREAKER_SUSPECT;
+	track->is_drip_due |= j->is_drip;
 	incident_settle(j->storm, track, j->now_ms);
 	track->is_dirty = true;
 	if (is_begun || inc->state != before)
 		incident_show(j->storm, track, j->now_ms, true);
+}
+
+void judge_tell(struct judge *j)
+{
+	tally(j);
 }
 
 void judge_finish(struct judge *j)

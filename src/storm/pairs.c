@@ -333,6 +333,8 @@ void pairs_forget(struct pairs *p, const uint8_t pair[PAIR_BYTES])
 void pairs_sweep(struct pairs *p, int64_t now_ms, uint32_t buckets)
 {
 	unsigned now_min = minute_of(now_ms);
+	if (p->used == 0)
+		return; /* where only logs are watched no pair is ever kept: its memory stays untouched */
 	for (uint32_t n = 0; n < buckets && n < p->bucket_count; n++) {
 		struct pair_slot *bucket = p->slots + (size_t)p->sweep_at * PAIR_BUCKET_SLOTS;
 		for (unsigned i = 0; i < PAIR_BUCKET_SLOTS; i++) {

@@ -8,6 +8,7 @@
  * pass, remembering wrongly would lose a mail (L2).
  */
 #include "storm/inner.h"
+#include "storm/rules.h"
 
 static void record_taken(const struct storm *storm, const struct txn *txn, int64_t now_ms)
 {
@@ -65,6 +66,14 @@ void storm_queued(struct storm *storm, struct slice queue_id, int64_t now_ms)
 	struct txn *txn = find_queue(storm, queue_id);
 	if (txn && is_fresh_offer(txn, now_ms))
 		passage_confirm(storm, txn, NULL, now_ms);
+}
+
+void storm_expanded(struct storm *storm, struct slice queue_id, uint64_t rcpt_count, int64_t now_ms)
+{
+	storm_advance(storm, now_ms);
+	const struct txn *txn = find_queue(storm, queue_id);
+	if (txn && is_fresh_offer(txn, now_ms))
+		thread_expanded(storm, txn, rcpt_count, storm_seconds(now_ms));
 }
 
 /* The passage and its recipient that a log line speaks of; NULL when forgotten. */

@@ -56,6 +56,24 @@ const struct setting_row storm_policy_rows[] = {
 		 "after this time."),
 	ROW_SPAN(pair_memory_ms, "pair_memory", "3d", CLOCK_HOUR_MS, DAYS(7),
 		 "How long a delivered (mail, recipient) is remembered."),
+	ROW_INT(reply_audience_min, "100", 10, 100000000, "addresses",
+		"A thread that reaches so many addresses can become a reply-all storm; about a fifth "
+		"of your mailboxes is a good number for a large house."),
+	ROW_INT(reply_authors_max, "5", 2, 32, "people",
+		"So many different people replying to all of such a thread within half an hour open "
+		"its breaker (five times as many on a mailing list)."),
+	ROW_INT(reply_deliveries_max, "100000", 1000, INT64_C(1000000000000), "deliveries",
+		"Or two people, when their replies together reach more addresses than this."),
+	ROW_INT(ping_alternations_max, "4", 2, 12, "rounds",
+		"Rounds between two addresses within an hour, one of them a machine at least, that "
+		"open a ping-pong breaker."),
+	ROW_INT(ping_hold_after, "20", 5, 100000, "rounds",
+		"Rounds after which a ping-pong's automatic mails go to the hold for a day."),
+	ROW_INT(bounces_hour_min, "50", 10, 100000000, "bounces",
+		"Bounces to one address within an hour, of mail it did not send, and ten times as many as "
+		"usual there, open a bounce breaker."),
+	ROW_INT(bounces_per_minute, "10", 1, 100000, "bounces",
+		"How many of them pass a minute then; the others wait in the hold and follow at this pace."),
 	{ .name = "memory", .type = SETTING_BYTES,
 	  .offset = offsetof(struct storm_policy, memory_bytes), .default_text = "256MiB",
 	  .min = 4 * 1024 * 1024, .max = (int64_t)64 * 1024 * 1024 * 1024,

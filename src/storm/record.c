@@ -74,7 +74,7 @@ enum record_kind record_kind_of(struct slice record)
 	if (record.len < HEAD_BYTES || (uint8_t)record.ptr[0] != RECORD_VERSION)
 		return 0;
 	unsigned kind = (uint8_t)record.ptr[1];
-	return kind >= RECORD_CLOCK && kind <= RECORD_FORCE ? kind : 0;
+	return kind >= RECORD_CLOCK && kind <= RECORD_RATE ? kind : 0;
 }
 
 void record_put_clock(struct record_out *r, int64_t now_ms)
@@ -310,4 +310,135 @@ bool record_get_force(struct slice record, struct record_force *force_out)
 	*force_out = (struct record_force){ 0 };
 	walk_force(&w, force_out);
 	return walk_is_fine(&w);
+}
+
+/* --- topics ---------------------------------------------------------------------------- */
+
+static void walk_float(struct walk *w, float *value)
+{
+	uint32_t bits;
+	memcpy(&bits, value, sizeof bits);
+	WALK(w, bits);
+	memcpy(value, &bits, sizeof bits);
+	if (!(*value >= 0 && *value < 1e9f)) /* also when it is no number */
+		*value = 0;
+}
+
+static void walk_thread(struct walk *w, struct thread *t)
+{
+	WALK(w, t->root_author);
+	WALK(w, t->audience);
+	WALK(w, t->sketch_count);
+	WALK(w, t->reply_at);
+	WALK(w, t->delay_step);
+	WALK(w, t->drip_s);
+	for (unsigned i = 0; i < TOPIC_SKETCH; i++)
+		WALK(w, t->sketch[i]);
+	for (unsigned i = 0; i < TOPIC_AUTHORS; i++) {
+		struct reply_seen *seen = &t->replies[i];
+		uint8_t is_passed = seen->is_passed;
+		WALK(w, seen->author);
+		WALK(w, seen->mail);
+		WALK(w, seen->at_s);
+		WALK(w, is_passed);
+		seen->is_passed = is_passed & 1;
+	}
+	if (t->sketch_count > TOPIC_SKETCH || t->reply_at >= TOPIC_AUTHORS || t->delay_step > 16)
+		w->is_bad = true;
+}
+
+static void walk_exchange(struct walk *w, struct exchange *x)
+{
+	WALK(w, x->turn_at);
+	WALK(w, x->turn_count);
+	WALK(w, x->delay_step);
+	WALK(w, x->alternations);
+	WALK(w, x->opened_s);
+	WALK(w, x->next_s);
+	for (unsigned i = 0; i < 2; i++) {
+		WALK(w, x->mails[i]);
+		WALK(w, x->near[i]);
+	}
+	for (unsigned i = 0; i < TOPIC_TURNS; i++) {
+		WALK(w, x->turns[i].at_s);
+		WALK(w, x->turns[i].side);
+		WALK(w, x->turns[i].flags);
+		x->turns[i].side &= 1;
+	}
+	if (x->turn_at >= TOPIC_TURNS || x->turn_count > TOPIC_TURNS || x->delay_step > 16)
+		w->is_bad = true;
+}
+
+static void walk_target(struct walk *w, struct bounce_target *b)
+{
+	WALK(w, b->bin_at);
+	WALK(w, b->hour_at);
+	WALK(w, b->first_s);
+	WALK(w, b->token_s);
+	walk_float(w, &b->usual_per_hour);
+	walk_float(w, &b->tokens);
+	for (unsigned i = 0; i < TOPIC_BINS; i++) {
+		WALK(w, b->bins[i]);
+		WALK(w, b->known[i]);
+	}
+	/* Answers and equal reports of the last minutes are not worth keeping. */
+}
+
+static enum storm_class walk_topic(struct walk *w, uint8_t cls, union any_topic *any)
+{
+	struct topic *t = &any->topic;
+	WALK(w, cls);
+	WALK(w, t->key);
+	WALK(w, t->last_s);
+	WALK(w, t->changed_s);
+	WALK(w, t->state);
+	walk_bytes(w, t->digest, sizeof t->digest);
+	if (t->state > BREAKER_HALF_OPEN || t->key == 0)
+		w->is_bad = true;
+	switch (cls) {
+	case STORM_REPLY_ALL: walk_thread(w, &any->thread); break;
+	case STORM_PING_PONG: walk_exchange(w, &any->exchange); break;
+	case STORM_BOUNCE: walk_target(w, &any->target); break;
+	default: return STORM_NONE;
+	}
+	return (enum storm_class)cls;
+}
+
+static size_t topic_bytes(enum storm_class cls)
+{
+	return cls == STORM_REPLY_ALL   ? sizeof(struct thread)
+	       : cls == STORM_PING_PONG ? sizeof(struct exchange)
+					 : sizeof(struct bounce_target);
+}
+
+void record_put_topic(struct record_out *r, enum storm_class cls, const struct topic *topic)
+{
+	union any_topic copy = { .topic.key = 0 };
+	struct walk w = walk_put(r, RECORD_TOPIC);
+	memcpy(&copy, topic, topic_bytes(cls));
+	walk_topic(&w, (uint8_t)cls, &copy);
+}
+
+enum storm_class record_get_topic(struct slice record, union any_topic *topic_out)
+{
+	struct walk w = walk_get(record);
+	*topic_out = (union any_topic){ .topic.key = 0 };
+	memset(topic_out, 0, sizeof *topic_out);
+	enum storm_class cls = walk_topic(&w, 0, topic_out);
+	return walk_is_fine(&w) ? cls : STORM_NONE;
+}
+
+void record_put_rate(struct record_out *r, struct slice block)
+{
+	struct walk w = walk_put(r, RECORD_RATE);
+	char copy[RECORD_RATE_BYTES_MAX];
+	block = slice_first(block, sizeof copy);
+	if (block.len)
+		memcpy(copy, block.ptr, block.len);
+	walk_bytes(&w, copy, block.len);
+}
+
+struct slice record_get_rate(struct slice record)
+{
+	return slice_from(record, HEAD_BYTES);
 }

@@ -11,6 +11,7 @@
 
 #include "storm/emitters.h"
 #include "storm/instances.h"
+#include "storm/topics.h"
 #include "storm/txns.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 	RECORD_RCPTS_MAX = 256,  /* of one passage record; longer passages are several */
 	RECORD_SLOTS_MAX = 256,  /* of one block of pair slots */
 	RECORD_BYTES_MAX = 8192,
+	RECORD_RATE_BYTES_MAX = 512,
 };
 
 enum record_kind {
@@ -31,6 +33,8 @@ enum record_kind {
 	RECORD_RELEASE = 8,  /* a release that is due; due 0: done */
 	RECORD_SLOTS = 9,
 	RECORD_FORCE = 10,   /* an operator's order */
+	RECORD_TOPIC = 11,   /* a thread, pair or address of classes 3 to 5 */
+	RECORD_RATE = 12,    /* what is usual for one key (storm/rates.h) */
 };
 
 struct record_passage {
@@ -78,6 +82,18 @@ bool record_get_emitter(struct slice record, struct emitter *e_out);
 void record_begin_slots(struct record_out *r);
 void record_add_slot(struct record_out *r, struct pair_slot slot);
 bool record_get_slot(struct slice record, size_t n, struct pair_slot *slot_out);
+/* cls says which struct the topic is the beginning of. */
+void record_put_topic(struct record_out *r, enum storm_class cls, const struct topic *topic);
+/* topic_out: room for any of them. The class; STORM_NONE when it is not understood. */
+union any_topic {
+	struct topic topic;
+	struct thread thread;
+	struct exchange exchange;
+	struct bounce_target target;
+};
+enum storm_class record_get_topic(struct slice record, union any_topic *topic_out);
+void record_put_rate(struct record_out *r, struct slice block);
+struct slice record_get_rate(struct slice record);
 void record_put_force(struct record_out *r, const struct record_force *force);
 bool record_get_force(struct slice record, struct record_force *force_out);
 

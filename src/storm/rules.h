@@ -24,4 +24,20 @@ void rule_hops(struct judge *j, const struct rule *rule);
 void rule_connector(struct judge *j, const struct rule *rule);
 void rule_repetition(struct judge *j, const struct rule *rule);
 
+/* rules_reply.c, rules_ping.c, rules_bounce.c: classes 3 to 5, many different mails. They
+ * only delay (L4): come again, or into the hold and out again by itself. */
+void rule_reply_all(struct judge *j, const struct rule *rule);
+void rule_ping_pong(struct judge *j, const struct rule *rule);
+void rule_bounces(struct judge *j, const struct rule *rule);
+
+/* The key of a mail's thread. Of a passage that the server has expanded to so many
+ * recipients. */
+uint64_t thread_key(const struct facts *f);
+void thread_expanded(struct storm *storm, const struct txn *txn, uint64_t rcpt_count, uint32_t now_s);
+
+/* The changes that time alone makes to a topic; true when its state changed. */
+bool thread_settle(struct thread *t, uint32_t now_s);
+bool exchange_settle(struct exchange *x, uint32_t now_s);
+bool bounce_settle(struct bounce_target *b, uint32_t now_s);
+
 #endif

@@ -23,6 +23,15 @@ void state_record_instance(const struct storm *storm, const struct instance *ins
 	state_record(storm, &r, is_urgent);
 }
 
+void state_record_topic(const struct storm *storm, enum storm_class cls, const struct topic *topic)
+{
+	struct record_out r;
+	if (!storm->setup.effects.record)
+		return;
+	record_put_topic(&r, cls, topic);
+	state_record(storm, &r, true);
+}
+
 void state_record_mark(const struct storm *storm, const uint8_t pair[PAIR_BYTES], unsigned set,
 		       unsigned clear)
 {
@@ -150,6 +159,17 @@ static bool apply_clock(struct storm *storm, struct slice record)
 	return true;
 }
 
+static bool apply_topic(struct storm *storm, struct slice record)
+{
+	union any_topic any;
+	enum storm_class cls = record_get_topic(record, &any);
+	struct topics *t = topics_of(storm, cls);
+	struct topic *place = t ? topics_get(t, any.topic.key, any.topic.last_s) : NULL;
+	if (place)
+		memcpy(place, &any, t->slot_bytes);
+	return t != NULL;
+}
+
 static bool apply_force(struct storm *storm, struct slice record)
 {
 	struct record_force force;
@@ -173,6 +193,8 @@ bool storm_apply(struct storm *storm, struct slice record)
 	case RECORD_EMITTER: return apply_emitter(storm, record);
 	case RECORD_SLOTS: return apply_slots(storm, record);
 	case RECORD_FORCE: return apply_force(storm, record);
+	case RECORD_TOPIC: return apply_topic(storm, record);
+	case RECORD_RATE: return rates_restore(storm->rates, record_get_rate(record));
 	}
 	return false;
 }
@@ -267,10 +289,39 @@ static bool put_rest(const struct storm *storm, struct snapshot *s)
 	return true;
 }
 
+/* What is going on; and of addresses that bounces go to, also what is usual there. */
+static bool put_topics(const struct storm *storm, struct snapshot *s)
+{
+	const struct {
+		enum storm_class cls;
+		const struct topics *table;
+	} rows[] = { { STORM_REPLY_ALL, &storm->threads }, { STORM_PING_PONG, &storm->exchanges },
+		     { STORM_BOUNCE, &storm->targets } };
+	for (size_t n = 0; n < sizeof rows / sizeof rows[0]; n++) {
+		for (uint32_t i = 0; i < rows[n].table->slot_count; i++) {
+			const struct topic *topic = topics_at(rows[n].table, i);
+			if (topic->key == 0 || (topic->state == BREAKER_CLOSED && rows[n].cls != STORM_BOUNCE))
+				continue;
+			record_put_topic(&s->record, rows[n].cls, topic);
+			if (!put(s))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool put_rate(void *ctx, struct slice block)
+{
+	struct snapshot *s = ctx;
+	record_put_rate(&s->record, block);
+	return put(s);
+}
+
 bool storm_snapshot(const struct storm *storm, bool (*emit)(void *ctx, struct slice record), void *ctx)
 {
 	struct snapshot s = { .emit = emit, .ctx = ctx };
 	record_put_clock(&s.record, storm->clock_ms);
 	return put(&s) && put_slots(storm, &s) && put_instances(storm, &s) &&
-	       put_emitters(storm, &s) && put_txns(storm, &s) && put_rest(storm, &s);
+	       put_emitters(storm, &s) && put_txns(storm, &s) && put_topics(storm, &s) &&
+	       rates_save(storm->rates, put_rate, &s) && put_rest(storm, &s);
 }

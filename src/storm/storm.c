@@ -20,8 +20,19 @@ enum {
 	SHARE_EMITTERS = 2,
 	SHARE_RELEASES = 1,
 	SHARE_NONCES = 1,
+	SHARE_TOPICS = 2,
+	SHARE_RATES = 2,
 	SHARE_WHOLE = 64,
 };
+
+/* Most for pairs of addresses, since every personal mail belongs to one. */
+static bool make_topics(struct storm *s, size_t bytes)
+{
+	return topics_init(&s->threads, bytes / 8, sizeof(struct thread)) &&
+	       topics_init(&s->exchanges, bytes / 2, sizeof(struct exchange)) &&
+	       topics_init(&s->targets, bytes / 8, sizeof(struct bounce_target)) &&
+	       waits_init(&s->waits, bytes / 8) && sent_init(&s->sent, bytes / 8);
+}
 
 static bool make_tables(struct storm *s)
 {
@@ -33,7 +44,8 @@ static bool make_tables(struct storm *s)
 	       emitters_init(&s->emitters, share * SHARE_EMITTERS, memory_s) &&
 	       incidents_init(&s->incidents, share * SHARE_INCIDENTS) &&
 	       releases_init(&s->releases, share * SHARE_RELEASES) &&
-	       nonces_init(&s->nonces, share * SHARE_NONCES);
+	       nonces_init(&s->nonces, share * SHARE_NONCES) && make_topics(s, share * SHARE_TOPICS) &&
+	       (s->rates = rates_new(share * SHARE_RATES, s->setup.site_key)) != NULL;
 }
 
 struct storm *storm_new(const struct storm_setup *setup, struct error *error)
@@ -65,6 +77,12 @@ void storm_free(struct storm *storm)
 	incidents_free(&storm->incidents);
 	releases_free(&storm->releases);
 	nonces_free(&storm->nonces);
+	topics_free(&storm->threads);
+	topics_free(&storm->exchanges);
+	topics_free(&storm->targets);
+	waits_free(&storm->waits);
+	sent_free(&storm->sent);
+	rates_free(storm->rates);
 	mem_free(storm);
 }
 
@@ -99,6 +117,8 @@ void storm_remember(struct storm *storm, const struct incident *incident)
 	if (!track)
 		return;
 	track->pub = *incident;
+	track->is_topic = topics_of(storm, incident->cls) != NULL;
+	track->is_drip_due = track->is_topic && incident->held > 0;
 	incident_id(incident->cls, incident->content_public, track->pub.id);
 	for (unsigned i = 0; i < track->pub.party_count && i < INCIDENT_PARTIES_MAX; i++)
 		party_track_restore(&track->parties[i], &track->pub.parties[i]);
@@ -110,12 +130,44 @@ const struct incident *storm_incident(const struct storm *storm, const char *inc
 	return track ? &track->pub : NULL;
 }
 
+size_t storm_rates_top(const struct storm *storm, enum rate_kind kind, struct rate_row *rows_out, size_t max)
+{
+	return rates_top(storm->rates, kind, rows_out, max);
+}
+
+size_t storm_incidents_top(const struct storm *storm, bool want_closed, const struct incident **incidents_out,
+			   size_t max, size_t *all_out)
+{
+	size_t count = 0;
+	*all_out = 0;
+	for (size_t i = 0; i < storm->incidents.count; i++) {
+		const struct incident *incident = &storm->incidents.tracks[i]->pub;
+		if (!want_closed && incident->state == BREAKER_CLOSED)
+			continue;
+		*all_out += 1;
+		size_t at = count < max ? count++ : max;
+		for (; at > 0 && incidents_out[at - 1]->last_ms < incident->last_ms; at--)
+			if (at < max)
+				incidents_out[at] = incidents_out[at - 1];
+		if (at < max)
+			incidents_out[at] = incident;
+	}
+	return count;
+}
+
 static uint64_t open_breakers(const struct storm *storm)
 {
 	uint64_t open = 0;
 	for (size_t i = 0; i < storm->incidents.count; i++)
 		open += storm->incidents.tracks[i]->pub.state >= BREAKER_OPEN;
 	return open;
+}
+
+static size_t rates_used(const struct rates *rates)
+{
+	struct rates_counts counts;
+	rates_counts(rates, &counts);
+	return counts.bytes;
 }
 
 void storm_counters(const struct storm *storm, struct storm_counters *counters_out)
@@ -129,5 +181,8 @@ void storm_counters(const struct storm *storm, struct storm_counters *counters_o
 				     instances_bytes(&storm->instances) + txns_bytes(&storm->txns) +
 				     emitters_bytes(&storm->emitters) +
 				     incidents_bytes(&storm->incidents) +
-				     releases_bytes(&storm->releases) + nonces_bytes(&storm->nonces);
+				     releases_bytes(&storm->releases) + nonces_bytes(&storm->nonces) +
+				     topics_bytes(&storm->threads) + topics_bytes(&storm->exchanges) +
+				     topics_bytes(&storm->targets) + waits_bytes(&storm->waits) +
+				     sent_bytes(&storm->sent) + rates_used(storm->rates);
 }

@@ -20,6 +20,7 @@
 #include "base/setting.h"
 #include "mail/facts.h"
 #include "storm/incident.h"
+#include "storm/rates.h"
 #include "storm/verdict.h"
 
 struct storm;
@@ -40,6 +41,9 @@ struct storm_policy {
 	int64_t proofs_to_suppress;    /* T2 proofs (or emitters) until hold becomes suppress: 2 */
 	int64_t unconfirmed_release_ms;/* no confirmation source: one copy is released after: 15 min */
 	int64_t pair_memory_ms;        /* how long a pair is remembered: 72 h */
+	int64_t reply_audience_min, reply_authors_max, reply_deliveries_max; /* class 3 */
+	int64_t ping_alternations_max, ping_hold_after; /* class 4 */
+	int64_t bounces_hour_min, bounces_per_minute; /* class 5 */
 	int64_t memory_bytes;          /* ceiling of all tables: 256 MiB */
 };
 extern const struct setting_row storm_policy_rows[];
@@ -55,6 +59,11 @@ struct storm_effects {
 	void (*incident)(void *ctx, const struct incident *incident, bool is_change);
 	/* The newest held copy for this pair is to be released, once (L2, no source). */
 	void (*release)(void *ctx, const uint8_t pair[12], const char *why);
+	/* What is held of this incident is to drip: released at this pace until nothing is
+	 * left (classes 3 to 5 only delay, L4). Told again while mail is held. May be NULL. */
+	void (*drip)(void *ctx, const char *incident_id, unsigned per_minute);
+	/* Unusual activity (class 6): told, never acted upon. May be NULL. */
+	void (*rate)(void *ctx, const struct rate_alarm *alarm);
 };
 
 struct storm_setup {
@@ -87,6 +96,21 @@ void storm_judge(struct storm *storm, const struct facts *facts, int64_t now_ms,
 bool storm_stamp(const struct storm *storm, const struct facts *facts, uint64_t txn,
 		 int64_t now_ms, struct buf *out);
 
+/* A mail of which only a log tells: no content, no fingerprint. Feeds rates and the
+ * classes that need none (3 to 6), and counts duplicates by (Message-ID, size within 2 %,
+ * From); opens incidents, never acts. Incidents have the ids of inline ones where what
+ * makes these is known. facts: envelope, message_id, subject, in_reply_to, thread_root
+ * and time_ms as far as the log has them; is_content_whole false. */
+struct observed {
+	struct slice source;     /* the server whose log it is */
+	uint64_t size_bytes;     /* 0: not told */
+	unsigned rcpt_total;     /* recipients, when more than the envelope lists */
+};
+void storm_observe(struct storm *storm, const struct facts *facts, const struct observed *seen, int64_t now_ms);
+
+/* How many recipients the server made of a mail of ours, once aliases and lists were
+ * expanded (its log says so): what a reply to all of it will cost. */
+void storm_expanded(struct storm *storm, struct slice queue_id, uint64_t rcpt_count, int64_t now_ms);
 /* The MTA owns the mail of this queue id: all OFFERED pairs are TAKEN. */
 void storm_queued(struct storm *storm, struct slice queue_id, int64_t now_ms);
 /* One recipient was finally delivered, or finally failed (L2: pair reset, release). */
@@ -114,6 +138,13 @@ bool storm_force(struct storm *storm, const char *incident_id, enum breaker stat
 
 /* NULL when unknown; valid until the next call that changes the storm. */
 const struct incident *storm_incident(const struct storm *storm, const char *incident_id);
+
+/* For quell top. The busiest keys of a kind (rates_top). */
+size_t storm_rates_top(const struct storm *storm, enum rate_kind kind, struct rate_row *rows_out, size_t max);
+/* The newest incidents, closed ones only when want_closed; valid until the next call that
+ * changes the storm. all_out: how many there are altogether. */
+size_t storm_incidents_top(const struct storm *storm, bool want_closed, const struct incident **incidents_out,
+			   size_t max, size_t *all_out);
 
 struct storm_counters {
 	uint64_t mails, passed, tagged, deferred, held, suppressed; /* recipients but mails */

@@ -12,6 +12,8 @@ enum {
 	INCIDENTS_A_TICK = 64,
 	SHOW_EVERY_MS = 5 * CLOCK_SECOND_MS,
 	SWEEP_SECONDS = 6 * 3600, /* ticks, one a second, for one sweep of all pairs */
+	DRIP_EVERY_MS = CLOCK_MINUTE_MS,
+	DRIP_PER_MINUTE = 1,
 	SLOT_DAYS = 9, /* how old a slot may get before its time is mistaken */
 };
 
@@ -51,14 +53,24 @@ static bool is_resting(const struct track *track, int64_t now_ms)
 	return now_ms - track->pub.last_ms >= CLOCK_DAY_MS;
 }
 
+/* Its topic's state; when that is forgotten, it rests after a day. */
+static enum breaker topic_state(struct storm *storm, struct track *track, int64_t now_ms)
+{
+	const struct topic *topic = topic_settled(storm, track, storm_seconds(now_ms));
+	if (topic)
+		return (enum breaker)topic->state;
+	return is_resting(track, now_ms) ? BREAKER_CLOSED : track->pub.state;
+}
+
 void incident_settle(struct storm *storm, struct track *track, int64_t now_ms)
 {
 	struct incident *inc = &track->pub;
-	bool is_found;
+	bool is_found = false;
 	const struct record_force *force = force_find(storm, inc->cls, inc->content_public);
 	enum breaker before = inc->state;
-	enum breaker state = harshest_state(storm, track, now_ms, &is_found);
-	if (!is_found || state == BREAKER_CLOSED)
+	enum breaker state = track->is_topic ? topic_state(storm, track, now_ms)
+					     : harshest_state(storm, track, now_ms, &is_found);
+	if (!track->is_topic && (!is_found || state == BREAKER_CLOSED))
 		state = is_resting(track, now_ms) ? BREAKER_CLOSED
 			: is_found && before >= BREAKER_OPEN ? BREAKER_CLOSED : before;
 	if (force)
@@ -72,6 +84,23 @@ void incident_settle(struct storm *storm, struct track *track, int64_t now_ms)
 		inc->closed_ms = now_ms;
 }
 
+/* First copies in the hold go out by themselves: bounces at their pace from the start, a
+ * ping-pong's mails a day after it began, or once it is over. Said again while there may
+ * be more: whoever releases keeps no list of what is still to come. */
+static void tick_drip(struct storm *storm, struct track *track, int64_t now_ms)
+{
+	const struct incident *inc = &track->pub;
+	bool is_bounce = inc->cls == STORM_BOUNCE;
+	bool is_time = is_bounce || inc->state == BREAKER_CLOSED || now_ms - inc->opened_ms >= CLOCK_DAY_MS;
+	bool was_said = track->drip_ms && now_ms >= track->drip_ms && now_ms - track->drip_ms < DRIP_EVERY_MS;
+	if (!track->is_drip_due || !is_time || was_said || !storm->setup.effects.drip)
+		return;
+	track->is_drip_due = false;
+	track->drip_ms = now_ms;
+	storm->setup.effects.drip(storm->setup.effects.ctx, inc->id,
+				  is_bounce ? (unsigned)storm->setup.policy.bounces_per_minute : DRIP_PER_MINUTE);
+}
+
 static void tick_incidents(struct storm *storm, int64_t now_ms)
 {
 	struct incidents *t = &storm->incidents;
@@ -81,6 +110,7 @@ static void tick_incidents(struct storm *storm, int64_t now_ms)
 		struct track *track = t->tracks[t->tick_at];
 		enum breaker before = track->pub.state;
 		incident_settle(storm, track, now_ms);
+		tick_drip(storm, track, now_ms);
 		if (track->pub.state != before)
 			incident_show(storm, track, now_ms, true);
 		else if (track->is_dirty && now_ms - track->shown_ms >= SHOW_EVERY_MS)
@@ -101,6 +131,13 @@ static void release_due(struct storm *storm, const struct release *due, int64_t 
 	if (storm->setup.effects.release)
 		storm->setup.effects.release(storm->setup.effects.ctx, due->pair,
 					     "nothing has confirmed that its first copy was taken over");
+}
+
+static void tell_rate(void *ctx, const struct rate_alarm *alarm)
+{
+	const struct storm *storm = ctx;
+	if (storm->setup.effects.rate)
+		storm->setup.effects.rate(storm->setup.effects.ctx, alarm);
 }
 
 static void sweep(struct storm *storm, int64_t now_ms)
@@ -137,5 +174,6 @@ void storm_tick(struct storm *storm, int64_t now_ms)
 	for (int i = 0; i < RELEASES_A_TICK && releases_take_due(&storm->releases, now_ms, &due); i++)
 		release_due(storm, &due, now_ms);
 	tick_incidents(storm, now_ms);
+	rates_tick(storm->rates, now_ms, tell_rate, storm);
 	sweep(storm, now_ms);
 }

@@ -41,6 +41,8 @@ struct txn {
 	uint32_t message_id; /* hash; 0 = none */
 	uint32_t time_s;
 	uint32_t rcpt_count;
+	uint64_t thread;     /* key of its thread (topics.h); 0: none that could grow */
+	uint32_t author, mailbox; /* hashes of From and of the one recipient; only with thread */
 	uint32_t base;       /* first bytes of the mail's own instance key */
 	struct txn_rcpt rcpts[];
 };

@@ -3,8 +3,9 @@
  * verdict: what is to be done with one mail, per recipient, and why.
  *
  * The only header of this room that doors see. Deeds are ordered by harshness;
- * anything past TAG needs surplus (algorithms.md 1.1). No deed but PASS without
- * a rule and a reason in words.
+ * anything past TAG needs surplus (algorithms.md 1.1), but in storms of many different
+ * mails (reply-all, ping-pong, bounces), where first copies may be deferred, or held and
+ * let go by themselves. No deed but PASS without a rule and a reason in words.
  */
 #ifndef QUELL_STORM_VERDICT_H
 #define QUELL_STORM_VERDICT_H
@@ -36,6 +37,8 @@ enum { INCIDENT_ID_BYTES = 20, REASON_BYTES = 400 };
 struct rcpt_verdict {
 	enum deed deed;
 	uint8_t pair[12];          /* tag of (instance, recipient): names it in the hold */
+	bool is_first;             /* no copy of it is known to have got through: whatever is
+				      done to it, it must not be lost */
 	unsigned confirmed;        /* copies confirmed taken before this one */
 };
 

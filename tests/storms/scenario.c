@@ -26,6 +26,7 @@ struct pending {
 
 struct held {
 	uint8_t pair[12];
+	char incident[INCIDENT_ID_BYTES];
 	unsigned entry;
 	bool is_released;
 };
@@ -43,7 +44,7 @@ struct scene {
 	const char *our_hosts[1], *relays[1];
 	struct storm *storm;
 	int64_t now_ms;
-	unsigned sends, alerts, released, incarnation;
+	unsigned sends, alerts, released, dripped, rate_alarms, incarnation;
 	struct entry *book;
 	unsigned *index; /* 2 * book_cap places */
 	struct pending *pending;
@@ -98,6 +99,29 @@ static void on_release(void *ctx, const uint8_t pair[12], const char *why)
 	memcpy(s->to_release[s->to_release_count++], pair, 12);
 }
 
+/* What is held of the incident goes out; its pace is not the engine's matter. */
+static void on_drip(void *ctx, const char *incident_id, unsigned per_minute)
+{
+	struct scene *s = ctx;
+	assert_true(per_minute > 0);
+	for (size_t i = 0; i < s->held_count; i++) {
+		struct held *h = &s->held[i];
+		if (h->is_released || strcmp(h->incident, incident_id) != 0)
+			continue;
+		h->is_released = true;
+		s->book[h->entry].delivered++;
+		s->book[h->entry].held--;
+		s->dripped++;
+	}
+}
+
+static void on_rate(void *ctx, const struct rate_alarm *alarm)
+{
+	struct scene *s = ctx;
+	assert_true(alarm->why[0] != '\0');
+	s->rate_alarms += !alarm->is_over;
+}
+
 static void boot(struct scene *s)
 {
 	struct error error = { .text = "" };
@@ -121,7 +145,8 @@ static void setup_scene(struct scene *s)
 	storm_policy_default(&s->setup.policy);
 	s->setup.policy.memory_bytes =
 		s->options.memory_bytes ? s->options.memory_bytes : 8 * 1024 * 1024;
-	s->setup.effects = (struct storm_effects){ s, on_record, on_incident, on_release };
+	s->setup.effects = (struct storm_effects){ s, on_record, on_incident, on_release, on_drip,
+						      on_rate };
 	s->facts_setup = (struct facts_setup){ .site_key = s->setup.site_key,
 					       .our_hosts = s->our_hosts, .our_host_count = 1,
 					       .own_nets = &s->own_net, .own_net_count = 1,
@@ -217,6 +242,16 @@ unsigned scene_held(const struct scene *s, const char *label, const char *rcpt)
 unsigned scene_alerts(const struct scene *s)
 {
 	return s->alerts;
+}
+
+unsigned scene_dripped(const struct scene *s)
+{
+	return s->dripped;
+}
+
+unsigned scene_rate_alarms(const struct scene *s)
+{
+	return s->rate_alarms;
 }
 
 unsigned scene_released(const struct scene *s)
@@ -372,6 +407,8 @@ static void keep_books(struct scene *s, const char *label, const struct handing 
 			continue;
 		}
 		a->withheld++;
+		if (a->deeds[i] == DEED_DEFER)
+			continue; /* its sender has it still */
 		e->offered += is_stored;
 		if (!is_stored)
 			continue;
@@ -379,6 +416,9 @@ static void keep_books(struct scene *s, const char *label, const struct handing 
 		struct held *held = &s->held[s->held_count++];
 		held->is_released = false;
 		memcpy(held->pair, v->rcpts[i].pair, 12);
+		memcpy(held->incident, v->incident, sizeof held->incident);
+		/* What nobody has had yet is never put away for good. */
+		assert_true(!v->rcpts[i].is_first || a->deeds[i] == DEED_HOLD);
 		held->entry = (unsigned)(e - s->book);
 		e->held++;
 	}
@@ -402,7 +442,7 @@ static void fill_envelope(const struct handing *h, const char *queue_id, struct 
 		e->rcpt_count++;
 	}
 	e->rcpts = rcpts;
-	e->mail_from = SLICE("author@author.example");
+	e->mail_from = h->is_null_sender ? SLICE("") : SLICE("author@author.example");
 	e->queue_id = slice_from_str(queue_id);
 	if (h->is_mailbox)
 		return;

@@ -39,7 +39,7 @@ struct letter {
 struct handing {
 	const char *ip, *name, *helo;   /* NULL: 192.0.2.25, mail.author.example, same */
 	const char *auth;               /* login */
-	bool is_submission;
+	bool is_submission, is_null_sender;
 	bool is_mailbox;   /* read from a mailbox: no connection is known */
 	bool is_mta_deaf;  /* a later filter answers 451 after us: not taken over */
 	bool is_mta_dying; /* killed between our answer and the queue */
@@ -115,6 +115,8 @@ void scene_bounce(struct scene *s, const struct answer *a, const char *rcpt);
 unsigned scene_delivered(const struct scene *s, const char *label, const char *rcpt);
 unsigned scene_held(const struct scene *s, const char *label, const char *rcpt);
 unsigned scene_alerts(const struct scene *s); /* changes of incidents handed out */
+unsigned scene_dripped(const struct scene *s);     /* held mails that went out by themselves */
+unsigned scene_rate_alarms(const struct scene *s); /* unusual activity, begun */
 unsigned scene_released(const struct scene *s);
 /* The newest incident handed out; NULL when none. */
 const struct incident *scene_incident(const struct scene *s);

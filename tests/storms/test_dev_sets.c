@@ -134,6 +134,7 @@ static struct storm *make_storm(bool has_confirmation)
 struct set {
 	const char *name;
 	bool is_fixture; /* no traffic: many copies of one mail */
+	bool is_bounces; /* nothing but bounces to one address, with made-up times: a storm of them */
 };
 
 static unsigned play(const struct set *s, bool has_confirmation)
@@ -151,10 +152,14 @@ static unsigned play(const struct set *s, bool has_confirmation)
 	for (size_t i = 0; i < mail_count; i++) {
 		struct verdict v;
 		snprintf(queue_id, sizeof queue_id, "S%zu", i);
-		struct envelope e = { .rcpts = rcpts, .rcpt_count = 1, .queue_id = slice_from_str(queue_id) };
+		/* A mailbox does not tell the envelope; it was not the null sender. */
+		struct envelope e = { .mail_from = SLICE("sender@elsewhere.example"), .rcpts = rcpts,
+				      .rcpt_count = 1, .queue_id = slice_from_str(queue_id) };
 		const struct facts *f = read_mail(&arena, mails[i].text, &e, mails[i].time_ms);
 		storm_judge(storm, f, mails[i].time_ms, &arena, &v);
-		if (v.harshest > DEED_TAG && !(s->is_fixture && v.tier == TIER_T1))
+		bool is_of_fixture = (s->is_fixture && v.tier == TIER_T1) ||
+				     (s->is_bounces && strcmp(v.rule, "bounces") == 0);
+		if (v.harshest > DEED_TAG && !is_of_fixture)
 			fail_msg("%s, mail %zu (%.*s): %s, %s: %s", set, i, SLICE_ARG(f->message_id),
 				 deed_name(v.harshest), v.rule, v.reason);
 		tagged += v.harshest == DEED_TAG;
@@ -174,13 +179,16 @@ static void no_real_mail_is_withheld(void **state)
 {
 	(void)state;
 	static const struct set sets[] = {
-		{ "spamassassin-dev", false },	     { "linux-mips-2010-dev", false },
-		{ "openbmc-2020h1-dev", false },	     { "cip-notifications-2019-dev", false },
-		{ "enron-ordinary-dev", false },	     { "enron-storms-dev", false },
-		{ "loops-dev", false },		     { "negatives-received-dev", false },
-		{ "bounces-sisimai-dev", false },	     { "bounces-flufl-dev", false },
-		{ "parser-stalwart-dev", true },	     { "parser-rubymail-dev", true },
-		{ "parser-sa-testdata-dev", true },     { "parser-mime4j-dev", true },
+		{ .name = "spamassassin-dev" }, { .name = "linux-mips-2010-dev" },
+		{ .name = "openbmc-2020h1-dev" }, { .name = "cip-notifications-2019-dev" },
+		{ .name = "enron-ordinary-dev" }, { .name = "enron-storms-dev" },
+		{ .name = "loops-dev" }, { .name = "negatives-received-dev" },
+		{ .name = "bounces-sisimai-dev", .is_bounces = true },
+		{ .name = "bounces-flufl-dev", .is_bounces = true },
+		{ .name = "parser-stalwart-dev", .is_fixture = true },
+		{ .name = "parser-rubymail-dev", .is_fixture = true },
+		{ .name = "parser-sa-testdata-dev", .is_fixture = true },
+		{ .name = "parser-mime4j-dev", .is_fixture = true },
 	};
 	for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
 		load(sets[i].name);
