@@ -2,10 +2,9 @@
  *
  * token: an access token from a program, or from the provider over https.
  *
- * libcurl works in a thread for the length of one request and shares nothing with the
- * loop's thread until it rang. Redirects are not followed (the secrets would follow
- * them), other schemes not spoken, an answer past 64 KiB cut off. Neither body is ever
- * logged; of a refusal only its error word is said, letters and "_".
+ * The request (net/http.h) runs in a thread and shares nothing with the loop's until it
+ * rang. An answer past 64 KiB is refused. Neither body is ever logged; of a refusal only
+ * its error word is said, letters and "_".
  *
  * A new refresh token that cannot be written is kept in memory and complained of: the
  * old one may be dead already.
@@ -15,8 +14,8 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -130,64 +129,27 @@ static bool token_write_form(struct token *t, struct token_text *form)
 	return !form->is_over || token_fail(t, "the secrets are too long");
 }
 
-static size_t on_answer(char *bytes, size_t size, size_t count, void *ctx)
-{
-	struct token_text *answer = ctx;
-	text_add(answer, slice_make(bytes, size * count));
-	return answer->is_over ? 0 : size * count;
-}
-
-static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	const struct token *t = ctx;
-	(void)a, (void)b, (void)c, (void)d;
-	return atomic_load(&t->must_end);
-}
-
-static bool token_set_options(struct token *t, CURL *curl, const struct token_text *form, struct token_text *answer)
-{
-	CURLcode bad = CURLE_OK;
-#define OPTION(name, value) bad = bad ? bad : curl_easy_setopt(curl, CURLOPT_##name, value)
-	OPTION(PROTOCOLS_STR, "https");
-	OPTION(URL, t->settings->token_url);
-	OPTION(FOLLOWLOCATION, 0L);
-	OPTION(NOSIGNAL, 1L);
-	OPTION(NETRC, (long)CURL_NETRC_IGNORED);
-	OPTION(SSL_VERIFYPEER, 1L);
-	OPTION(SSL_VERIFYHOST, 2L);
-	OPTION(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	OPTION(CONNECTTIMEOUT_MS, (long)TOKEN_CONNECT_MS);
-	OPTION(TIMEOUT_MS, (long)TOKEN_ALL_MS);
-	OPTION(POSTFIELDSIZE, (long)form->len);
-	OPTION(POSTFIELDS, form->ptr); /* not copied */
-	OPTION(WRITEFUNCTION, on_answer);
-	OPTION(WRITEDATA, answer);
-	OPTION(NOPROGRESS, 0L);
-	OPTION(XFERINFOFUNCTION, on_progress);
-	OPTION(XFERINFODATA, t);
-	if (t->ca_file)
-		OPTION(CAINFO, t->ca_file);
-#undef OPTION
-	return bad == CURLE_OK || token_fail(t, "token_url: %s", curl_easy_strerror(bad));
-}
-
 static bool token_post(struct token *t, const struct token_text *form, struct token_text *answer, long *status_out)
 {
-	CURL *curl = curl_easy_init();
-	struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
-	bool is_fine = curl && headers ? token_set_options(t, curl, form, answer) : token_fail(t, "no memory");
-	if (is_fine) {
-		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-		CURLcode got = curl_easy_perform(curl);
-		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status_out);
-		if (answer->is_over)
-			is_fine = token_fail(t, "token_url: the answer is larger than 64 KiB");
-		else if (got != CURLE_OK)
-			is_fine = token_fail(t, "token_url: %s", curl_easy_strerror(got));
-	}
-	curl_slist_free_all(headers);
-	curl_easy_cleanup(curl);
-	return is_fine;
+	static const char *const headers[] = { "Accept: application/json" };
+	const struct http_post post = {
+		.url = t->settings->token_url,
+		.ca_file = t->ca_file,
+		.headers = headers,
+		.header_count = sizeof headers / sizeof headers[0],
+		.body = slice_make(form->ptr, form->len),
+		.answer = answer->ptr,
+		.answer_bytes_max = answer->room,
+		.connect_ms = TOKEN_CONNECT_MS,
+		.all_ms = TOKEN_ALL_MS,
+		.must_end = &t->must_end,
+	};
+	struct http_answer got;
+	char why[HTTP_WHY_BYTES] = "";
+	bool is_fine = http_post(&post, &got, why);
+	answer->len = got.len;
+	*status_out = got.status;
+	return is_fine || token_fail(t, "token_url: %s", why);
 }
 
 /* ---- the answer: still in the thread ---- */
@@ -366,15 +328,9 @@ static void on_program(void *ctx, struct secret *secret, const char *why)
 	token_settle(t);
 }
 
-static void token_start_curl(void)
-{
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 struct token *token_new(struct loop *l, const struct account_settings *settings, const char *ca_file)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	if (sodium_init() < 0 || pthread_once(&once, token_start_curl) != 0)
+	if (sodium_init() < 0)
 		return NULL;
 	struct token *t = mem_alloc(sizeof *t);
 	if (!t)
