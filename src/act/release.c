@@ -69,6 +69,17 @@ bool release_incident(struct release *r, const char *incident, int64_t per_minut
 	return release_add_job(r, &job, error);
 }
 
+void release_drip(struct release *r, const char *incident, unsigned per_minute)
+{
+	struct error error = { .text = "" };
+	for (size_t i = 0; i < r->job_count; i++)
+		if (r->jobs[i].is_incident && strcmp(r->jobs[i].what, incident) == 0)
+			return;
+	log_info("release", "what=%s rate=%u why=\"its mails only wait\"", incident, per_minute);
+	if (!release_incident(r, incident, per_minute, &error))
+		log_error("release", "what=%s trouble=\"%s\"", incident, error.text);
+}
+
 bool release_hold(struct release *r, const char *hold_id, struct error *error)
 {
 	struct release_job job = { .asked_ms = loop_now_ms(r->setup.loop) };

@@ -43,6 +43,8 @@ void release_retune(struct release *release, const struct release_setup *setup);
 
 /* per_minute < 0: the default rate; 0: as fast as the relay takes it. */
 bool release_incident(struct release *release, const char *incident, int64_t per_minute, struct error *error);
+/* The same, by itself: when a job for the incident is there already, nothing. */
+void release_drip(struct release *release, const char *incident, unsigned per_minute);
 bool release_hold(struct release *release, const char *hold_id, struct error *error);
 /* The newest held copy of this pair, once, at once. */
 void release_pair(struct release *release, const uint8_t pair[12], const char *why);
