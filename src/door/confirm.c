@@ -29,12 +29,21 @@ static void confirm_queued(struct confirm *c, const struct maillog_event *e, int
 {
 	c->counts.queued++;
 	flow_queued(c->flow, e->queue_id, now_ms);
+	if (e->nrcpt > 1)
+		flow_expanded(c->flow, e->queue_id, e->nrcpt, now_ms);
 }
 
-/* As RCPT named it, where the server says so: aliases change the other. */
-static struct slice confirm_rcpt(const struct maillog_event *e)
+/* One recipient, as RCPT named it where the server says so (aliases change the other), or a
+ * list of several with one outcome (Sendmail). */
+static void confirm_rcpts(struct confirm *c, const struct maillog_event *e, int64_t now_ms,
+			  void (*tell)(struct flow *, struct slice queue_id, struct slice rcpt, int64_t now_ms))
 {
-	return e->orig_rcpt.len > 0 ? e->orig_rcpt : e->rcpt;
+	struct maillog_event list = *e;
+	struct slice rcpt = e->orig_rcpt.len > 0 ? e->orig_rcpt : e->rcpt;
+	if (list.rcpts.len == 0)
+		tell(c->flow, e->queue_id, rcpt, now_ms);
+	while (maillog_next_rcpt(&list, &rcpt))
+		tell(c->flow, e->queue_id, rcpt, now_ms);
 }
 
 static void confirm_delivered(struct confirm *c, const struct maillog_event *e, int64_t now_ms)
@@ -42,18 +51,19 @@ static void confirm_delivered(struct confirm *c, const struct maillog_event *e, 
 	c->counts.delivered++;
 	/* The line of the queue manager may be lost; who delivers owns. */
 	flow_queued(c->flow, e->queue_id, now_ms);
-	flow_delivered(c->flow, e->queue_id, confirm_rcpt(e), now_ms);
+	confirm_rcpts(c, e, now_ms, flow_delivered);
 }
 
 static void confirm_bounced(struct confirm *c, const struct maillog_event *e, int64_t now_ms)
 {
 	c->counts.bounced++;
-	flow_bounced(c->flow, e->queue_id, confirm_rcpt(e), now_ms);
+	confirm_rcpts(c, e, now_ms, flow_bounced);
 }
 
 static void (*const confirm_by_kind[MAILLOG_KIND_COUNT])(struct confirm *, const struct maillog_event *,
 							 int64_t) = {
 	[MAILLOG_QUEUED] = confirm_queued,
+	[MAILLOG_RECEIVED] = confirm_queued,
 	[MAILLOG_SENT] = confirm_delivered,
 	[MAILLOG_BOUNCED] = confirm_bounced,
 };

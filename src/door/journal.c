@@ -4,9 +4,11 @@
  */
 #include "door/journal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-journal.h>
 
@@ -33,15 +35,40 @@ static struct slice journal_field(struct journal *j, const char *name)
 	return slice_make((const char *)data + skip, len - skip);
 }
 
+/* The first field of the two that the entry has. */
+static struct slice journal_either(struct journal *j, const char *name, const char *other)
+{
+	struct slice value = journal_field(j, name);
+	return slice_first(value.len > 0 ? value : journal_field(j, other), 256);
+}
+
+/* "2005-12-06T09:20:03.123Z": the entry's own time. */
+static void journal_add_time(struct journal *j)
+{
+	enum { SECONDS_BYTES = 19 };
+	char when[32];
+	uint64_t time_us = 0;
+	sd_journal_get_realtime_usec(j->handle, &time_us);
+	clock_rfc3339((int64_t)(time_us / 1000), when, sizeof when);
+	buf_addf(&j->text, "%.*s.%03uZ ", (int)SECONDS_BYTES, when, (unsigned)(time_us / 1000 % 1000));
+}
+
+/* "time host identifier[pid]: text". The fields are copied one by one, each get_data ends
+ * the life of the last. */
 static void journal_hand_out(struct journal *j)
 {
 	buf_reset(&j->text);
-	/* The time is not used: confirmations count from when they are seen. The
-	 * fields are copied one by one, each get_data ends the life of the last. */
-	buf_add_str(&j->text, "1970-01-01T00:00:00+00:00 journal ");
-	buf_add(&j->text, slice_first(journal_field(j, "SYSLOG_IDENTIFIER"), 256));
-	buf_add_str(&j->text, "[0]: ");
-	buf_add(&j->text, slice_first(journal_field(j, "MESSAGE"), JOURNAL_LINE_BYTES_MAX - 512));
+	journal_add_time(j);
+	struct slice host = slice_first(journal_field(j, "_HOSTNAME"), 256);
+	buf_add(&j->text, host.len > 0 ? host : SLICE("journal"));
+	buf_add_byte(&j->text, ' ');
+	struct slice program = journal_either(j, "SYSLOG_IDENTIFIER", "_COMM");
+	buf_add(&j->text, program.len > 0 ? program : SLICE("unknown"));
+	struct slice pid = journal_either(j, "SYSLOG_PID", "_PID");
+	if (pid.len > 0)
+		buf_addf(&j->text, "[%.*s]", SLICE_ARG(pid));
+	buf_add_str(&j->text, ": ");
+	buf_add(&j->text, slice_first(journal_field(j, "MESSAGE"), JOURNAL_LINE_BYTES_MAX - 2048));
 	if (!j->text.is_over)
 		j->line(j->ctx, buf_slice(&j->text));
 }
@@ -81,30 +108,77 @@ static int journal_open_handle(sd_journal **handle_out, const char *dir)
 		   : sd_journal_open(handle_out, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
 }
 
-struct journal *journal_open(struct loop *l, const char *dir, struct slice cursor,
-			     void (*line)(void *ctx, struct slice line), void *ctx, struct error *e)
+static int journal_match(sd_journal *handle, const char *unit)
+{
+	char match[256];
+	if (unit[0] == '\0')
+		return sd_journal_add_match(handle, JOURNAL_MATCH, 0);
+	/* As systemctl takes it: a name without its kind is a service. */
+	snprintf(match, sizeof match, "_SYSTEMD_UNIT=%s%s", unit, strchr(unit, '.') ? "" : ".service");
+	return sd_journal_add_match(handle, match, 0);
+}
+
+static struct journal *journal_new(const char *dir, const char *unit, void (*line)(void *ctx, struct slice line),
+				   void *ctx, struct error *e)
 {
 	struct journal *j = mem_alloc(sizeof *j);
-	if (!j)
+	if (!j) {
+		error_set(e, EXIT_TRY_AGAIN, "no memory");
 		return NULL;
+	}
 	j->line = line;
 	j->ctx = ctx;
 	buf_init(&j->text, JOURNAL_LINE_BYTES_MAX);
 	int result = journal_open_handle(&j->handle, dir);
 	if (result >= 0)
-		result = sd_journal_add_match(j->handle, JOURNAL_MATCH, 0);
+		result = journal_match(j->handle, unit);
 	/* Only asking for the descriptor makes the library watch the folder: without it a
 	 * rotated journal would be the last that is seen. */
 	if (result >= 0)
 		result = sd_journal_get_fd(j->handle);
-	if (result >= 0 && journal_seek(j, cursor))
+	if (result >= 0)
+		return j;
+	error_set(e, EXIT_UNAVAILABLE, "the systemd journal cannot be read: %s", strerror(-result));
+	journal_close(&j);
+	return NULL;
+}
+
+struct journal *journal_open_unit(struct loop *l, const char *dir, const char *unit, struct slice cursor,
+				  void (*line)(void *ctx, struct slice line), void *ctx, struct error *e)
+{
+	struct journal *j = journal_new(dir, unit, line, ctx, e);
+	if (!j)
+		return NULL;
+	if (journal_seek(j, cursor))
 		j->timer = loop_timer_start(l, 0, JOURNAL_LOOK_MS, journal_look, j);
 	if (!j->timer) {
-		error_set(e, EXIT_UNAVAILABLE, "the systemd journal cannot be read: %s",
-			  result < 0 ? strerror(-result) : "no position in it");
+		error_set(e, EXIT_UNAVAILABLE, "the systemd journal cannot be read: no position in it");
 		journal_close(&j);
 	}
 	return j;
+}
+
+struct journal *journal_open(struct loop *l, const char *dir, struct slice cursor,
+			     void (*line)(void *ctx, struct slice line), void *ctx, struct error *e)
+{
+	return journal_open_unit(l, dir, "", cursor, line, ctx, e);
+}
+
+bool journal_read_all(const char *dir, const char *unit, const volatile int *stop,
+		  void (*line)(void *ctx, struct slice line), void *ctx, struct buf *cursor_out, struct error *e)
+{
+	struct journal *j = journal_new(dir, unit, line, ctx, e);
+	if (!j)
+		return false;
+	sd_journal_seek_head(j->handle);
+	while (!(stop && *stop) && sd_journal_next(j->handle) > 0) {
+		j->has_entry = true;
+		journal_hand_out(j);
+	}
+	if (cursor_out)
+		journal_cursor(j, cursor_out);
+	journal_close(&j);
+	return true;
 }
 
 void journal_close(struct journal **journal)

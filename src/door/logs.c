@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOGS_SOON_MS = 20, LOGS_HASH_BYTES = 256, LOGS_READ_BYTES = 64 * 1024 };
+enum { LOGS_GONE_LOOKS = 3, LOGS_SOON_MS = 20, LOGS_HASH_BYTES = 256, LOGS_READ_BYTES = 64 * 1024 };
 
 struct logs {
 	struct loop *loop;
@@ -40,6 +40,7 @@ struct logs {
 	bool is_counted;               /* that skip, as a line too long */
 	bool has_complained;           /* about a file that cannot be opened */
 	bool has_opened;               /* some file was open already */
+	unsigned gone_looks;           /* nothing stood at the path, one look after the other */
 	uint64_t skipped;
 	struct loop_timer *look;
 	struct stream *notices;        /* inotify; NULL: looks once a second only */
@@ -284,6 +285,19 @@ static bool logs_look_once(struct logs *g)
 	}
 }
 
+/* The file that is open was removed and none took its place: told once. A rotation leaves
+ * the path empty for a moment only. */
+static void logs_miss(struct logs *g)
+{
+	struct stat st;
+	char path[LOG_QUOTE_BYTES];
+	bool is_gone = g->fd >= 0 && stat(g->path, &st) != 0 && errno == ENOENT;
+	g->gone_looks = is_gone ? g->gone_looks + 1 : 0;
+	if (g->gone_looks == LOGS_GONE_LOOKS)
+		log_warn("log_gone", "path=%s what=\"waiting for another one\"",
+			 log_quote(slice_from_str(g->path), path, sizeof path));
+}
+
 static void on_look(void *ctx)
 {
 	struct logs *g = ctx;
@@ -291,6 +305,7 @@ static void on_look(void *ctx)
 	loop_timer_again(g->look, is_done ? LOGS_POLL_MS : 0);
 	if (!is_done)
 		return;
+	logs_miss(g);
 	if (g->notices)
 		stream_resume(g->notices);
 	if (g->calls.caught_up && g->fd >= 0)

@@ -8,9 +8,10 @@
  * watches left) and covers lost events. Lines longer than LOGS_LINE_BYTES_MAX are
  * left out and counted. A line is handed out only when its LF has arrived.
  *
- * How it fails: an unreadable file is logged once and tried again each second. What
- * it cannot do: know a file that was truncated and grew past the old position
- * within one look (copytruncate under load loses those lines, as with any tool).
+ * How it fails: an unreadable file is logged once and tried again each second. So is one
+ * that vanishes; what its writer still writes to it is read. What it cannot do: know a
+ * file that was truncated and grew past the old position within one look (copytruncate
+ * under load loses those lines, as with any tool).
  */
 #ifndef QUELL_DOOR_LOGS_H
 #define QUELL_DOOR_LOGS_H
@@ -19,7 +20,7 @@
 #include "net/loop.h"
 
 enum {
-	LOGS_LINE_BYTES_MAX = 8 * 1024,
+	LOGS_LINE_BYTES_MAX = 1024 * 1024,
 	LOGS_ROUND_BYTES_MAX = 1024 * 1024, /* read at most in one go; the rest follows at once */
 	LOGS_POLL_MS = 1000,
 };

@@ -156,10 +156,8 @@ int mailbox_open_file(struct mailbox *m, struct mailbox_worker *w, uint32_t file
 bool mailbox_view(struct mailbox *m, struct mailbox_worker *w, uint32_t file, struct mailbox_opened *opened,
 		  struct mailbox_view *view_out);
 
-/* mailbox_unpack.c */
-bool mailbox_is_packed(struct slice begin);
-/* Reads fd to its end into the worker's spool, unpacked when it is packed. False when
- * nothing could be kept (told). */
+/* mailbox_unpack.c: reads fd to its end into the worker's spool, unpacked when it is
+ * packed. False when nothing could be kept (told). */
 bool mailbox_unpack(struct mailbox *m, struct mailbox_worker *w, uint32_t file, int fd,
 		    struct mailbox_view *view_out);
 

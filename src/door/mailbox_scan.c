@@ -10,6 +10,7 @@
  */
 #include "base/crew.h"
 #include "door/mailbox_inside.h"
+#include "door/unpack.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -345,7 +346,7 @@ static bool scan_begin_file(struct scan *s, int fd, bool *is_spooled_out)
 	bool is_stream = m->files[s->file].is_stream;
 	if (!is_stream)
 		scan_begin(s, &view);
-	*is_spooled_out = is_stream || mailbox_is_packed(window_slice(win));
+	*is_spooled_out = is_stream || unpack_is_packed(window_slice(win));
 	if (!*is_spooled_out)
 		return true;
 	if (!mailbox_unpack(m, s->w, s->file, fd, &view))

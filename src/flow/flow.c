@@ -43,6 +43,8 @@ static void flow_log_incident(const struct incident *incident)
 static void flow_on_incident(void *ctx, const struct incident *incident, bool is_change)
 {
 	struct flow *flow = ctx;
+	if (flow->setup.told)
+		flow->setup.told(flow->setup.told_ctx, incident, is_change);
 	if (is_change) {
 		store_incident(flow->setup.store, incident);
 		flow_log_incident(incident);
@@ -62,6 +64,24 @@ static void flow_on_release(void *ctx, const uint8_t pair[12], const char *why)
 	struct flow *flow = ctx;
 	if (flow->setup.release)
 		flow->setup.release(flow->setup.release_ctx, pair, why);
+}
+
+static void flow_on_drip(void *ctx, const char *incident_id, unsigned per_minute)
+{
+	struct flow *flow = ctx;
+	if (flow->setup.drip)
+		flow->setup.drip(flow->setup.release_ctx, incident_id, per_minute);
+}
+
+static void flow_on_rate(void *ctx, const struct rate_alarm *alarm)
+{
+	char name[LOG_QUOTE_BYTES], why[LOG_QUOTE_BYTES];
+	struct flow *flow = ctx;
+	log_warn("rate", "kind=%s name=%s over=%d why=%s", rate_kind_name(alarm->kind),
+		 log_quote(slice_from_str(alarm->name), name, sizeof name), alarm->is_over,
+		 log_quote(slice_from_str(alarm->why), why, sizeof why));
+	if (flow->setup.rate)
+		flow->setup.rate(flow->setup.told_ctx, alarm);
 }
 
 static void flow_adopt(struct flow *flow, const struct flow_setup *setup)
@@ -93,7 +113,8 @@ struct flow *flow_new(const struct flow_setup *setup, struct error *error)
 		.has_confirmation = setup->has_confirmation,
 		.relays = setup->relays,
 		.relay_count = setup->relay_count,
-		.effects = { flow, flow_on_record, flow_on_incident, flow_on_release },
+		.effects = { .ctx = flow, .record = flow_on_record, .incident = flow_on_incident,
+			     .release = flow_on_release, .drip = flow_on_drip, .rate = flow_on_rate },
 	};
 	memcpy(storm.site_key, keys.site, sizeof storm.site_key);
 	memcpy(storm.stamp_key, keys.stamp, sizeof storm.stamp_key);
@@ -139,6 +160,16 @@ void flow_start(struct flow *flow)
 	store_replay(flow->setup.store, flow_apply, flow, &applied, &skipped);
 	log_info("state", "records=%llu skipped=%llu took_ms=%lld", (unsigned long long)applied,
 		 (unsigned long long)skipped, (long long)(clock_mono_us() - began_us) / 1000);
+}
+
+void flow_expanded(struct flow *flow, struct slice queue_id, uint64_t rcpt_count, int64_t now_ms)
+{
+	storm_expanded(flow->storm, queue_id, rcpt_count, now_ms);
+}
+
+struct storm *flow_engine(struct flow *flow)
+{
+	return flow->storm;
 }
 
 void flow_queued(struct flow *flow, struct slice queue_id, int64_t now_ms)
@@ -242,4 +273,15 @@ bool flow_force(struct flow *flow, const char *incident_id, enum breaker state, 
 void flow_counters(const struct flow *flow, struct storm_counters *counters_out)
 {
 	storm_counters(flow->storm, counters_out);
+}
+
+size_t flow_rates_top(const struct flow *flow, enum rate_kind kind, struct rate_row *rows_out, size_t max)
+{
+	return storm_rates_top(flow->storm, kind, rows_out, max);
+}
+
+size_t flow_incidents_top(const struct flow *flow, bool want_closed, const struct incident **incidents_out,
+			  size_t max, size_t *all_out)
+{
+	return storm_incidents_top(flow->storm, want_closed, incidents_out, max, all_out);
 }

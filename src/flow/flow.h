@@ -37,9 +37,18 @@ struct flow_setup {
 	uint64_t body_bytes_max;         /* of a mail that can be held */
 	/* A held copy of this pair is to be released now (L2). */
 	void (*release)(void *ctx, const uint8_t pair[12], const char *why);
+	/* What is held of this incident is to be released at this pace, until nothing is left. */
+	void (*drip)(void *ctx, const char *incident_id, unsigned per_minute);
 	/* Is this X-Quell-Release token one that act waits for? Then the mail passes. */
 	bool (*is_released)(void *ctx, struct slice token);
 	void *release_ctx;
+	/* An incident began, changed its state (is_change), or only its counters; unusual
+	 * activity. Each may be NULL; they must not block. */
+	void (*told)(void *ctx, const struct incident *incident, bool is_change);
+	void (*rate)(void *ctx, const struct rate_alarm *alarm);
+	/* Is this X-Quell-Alert token one of act's own mails? Then it passes, uncounted. */
+	bool (*is_alert)(void *ctx, struct slice token);
+	void *told_ctx;
 };
 
 /* An empty engine over the store. NULL and the reason on trouble. Then the
@@ -91,6 +100,8 @@ struct arena *intake_arena(struct intake *intake);
 void intake_end(struct intake *intake, const struct envelope *envelope, int64_t now_ms,
 		intake_done_fn *done, void *ctx);
 
+/* The MTA's log: a mail of ours has so many recipients. */
+void flow_expanded(struct flow *flow, struct slice queue_id, uint64_t rcpt_count, int64_t now_ms);
 /* What the MTA's log or a downstream reply confirms (L1, L2). */
 void flow_queued(struct flow *flow, struct slice queue_id, int64_t now_ms);
 void flow_delivered(struct flow *flow, struct slice queue_id, struct slice rcpt, int64_t now_ms);
@@ -102,7 +113,14 @@ void flow_tick(struct flow *flow, int64_t now_ms);
  * once, pairs ten times a second. */
 void flow_flush(struct flow *flow, int64_t now_ms);
 
+/* The engine behind it, for one who tells it of mail that only a log knows (storm_observe). */
+struct storm *flow_engine(struct flow *flow);
+
 bool flow_force(struct flow *flow, const char *incident_id, enum breaker state, int64_t now_ms);
 void flow_counters(const struct flow *flow, struct storm_counters *counters_out);
+/* For quell top: storm_rates_top and storm_incidents_top of the engine inside. */
+size_t flow_rates_top(const struct flow *flow, enum rate_kind kind, struct rate_row *rows_out, size_t max);
+size_t flow_incidents_top(const struct flow *flow, bool want_closed, const struct incident **incidents_out,
+			  size_t max, size_t *all_out);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "mail/received.h"
+#include "mail/subject.h"
 
 #include <stdlib.h>
 
@@ -33,32 +34,6 @@ static uint64_t index_address(const struct address *a)
 	return a->local.len + a->domain.len ? hash_mix(hash_mix(2, a->local), a->domain) : 0;
 }
 
-static bool index_is_prefix(struct slice *s)
-{
-	static const char *const prefixes[] = { "re:", "fw:", "fwd:", "aw:", "wg:", "sv:", "tr:", "rv:" };
-	for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-		struct slice prefix = slice_from_str(prefixes[i]);
-		if (slice_starts_nocase(*s, prefix)) {
-			*s = slice_trim(slice_from(*s, prefix.len));
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The subject without "Re:", digits and case: what stays of "Re: [Ticket#12] Hello". */
-static uint64_t index_thread(struct slice subject)
-{
-	char bare[256];
-	size_t len = 0;
-	while (index_is_prefix(&subject))
-		;
-	for (size_t i = 0; i < subject.len && len < sizeof bare; i++)
-		if (!ascii_is_digit(subject.ptr[i]))
-			bare[len++] = ascii_lower(subject.ptr[i]);
-	return len ? hash_mix(3, slice_make(bare, len)) : 0;
-}
-
 /* Mailers that write bounces without saying so in the header. */
 static bool index_is_mailer(const struct address *from)
 {
@@ -77,13 +52,16 @@ static uint16_t index_cap(size_t n)
 
 static uint32_t index_flags(const struct facts *f)
 {
-	struct slice subject = f->subject;
+	bool is_prefixed;
+	subject_bare(f->subject, &is_prefixed);
 	bool has_nothing = f->from.local.len + f->from.domain.len + f->subject.len + f->message_id.len +
 			   f->date.len + f->hop_total == 0;
 	bool is_report = (f->auto_marks & (AUTO_REPORT | AUTO_NULL_SENDER)) || index_is_mailer(&f->from);
-	return (f->auto_marks ? INDEX_AUTOMATIC : 0) | (is_report ? INDEX_REPORT : 0) |
+	bool is_answer = !is_report && !(f->auto_marks & AUTO_LIST) &&
+			 ((f->auto_marks & AUTO_SUBMITTED) || subject_is_automatic(f->subject));
+	return (f->auto_marks ? INDEX_AUTOMATIC : 0) | (is_answer ? INDEX_ANSWER : 0) | (is_report ? INDEX_REPORT : 0) |
 	       (has_nothing ? INDEX_UNPARSABLE : 0) | (f->auto_marks & AUTO_LIST ? INDEX_LIST : 0) |
-	       (f->in_reply_to.len > 0 || f->references_last.len > 0 || index_is_prefix(&subject) ? INDEX_REPLY : 0);
+	       (f->in_reply_to.len > 0 || f->references_last.len > 0 || is_prefixed ? INDEX_REPLY : 0);
 }
 
 static void index_note_top(struct index *part, struct slice host, uint64_t mails)
@@ -227,7 +205,7 @@ static void index_fill(struct index_record *r, const struct facts *f)
 	r->from_key = from;
 	r->content_key = from || f->subject.len ? hash_mix(from, f->subject) : 0;
 	r->to_key = f->audience_count ? index_address(&f->audience[0]) : 0;
-	r->thread_key = index_thread(f->subject);
+	r->thread_key = subject_topic(f->subject);
 	r->received = index_cap(f->hop_total);
 	r->audience = index_cap(f->audience_total);
 	r->flags = index_flags(f);

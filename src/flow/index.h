@@ -18,6 +18,7 @@ enum index_flag {
 	INDEX_REPLY = 8,       /* answers another mail */
 	INDEX_LIST = 16,       /* through a mailing list */
 	INDEX_READ = 32,       /* content is filled in */
+	INDEX_ANSWER = 64,     /* a program answered for a person: no report, no list */
 };
 
 struct index_record {

@@ -34,7 +34,7 @@ struct intake {
 	struct verdict verdict;
 	struct answer answer;
 	struct buf stamp, tag;
-	struct slice release_token;
+	struct slice release_token, alert_token;
 	struct pending *pending;
 	struct list waiting;
 	int64_t deadline_ms;
@@ -92,7 +92,7 @@ void intake_begin(struct intake *in)
 	buf_reset(&in->tag);
 	in->builder = NULL;
 	in->facts = NULL;
-	in->release_token = slice_make(NULL, 0);
+	in->release_token = in->alert_token = slice_make(NULL, 0);
 	in->verdict = (struct verdict){ .rule = "none" };
 }
 
@@ -112,6 +112,8 @@ void intake_header(struct intake *in, struct slice name, struct slice value)
 {
 	if (in->release_token.len == 0 && slice_equal_nocase(name, SLICE("X-Quell-Release")))
 		in->release_token = arena_copy(&in->arena, slice_trim(value));
+	if (in->alert_token.len == 0 && slice_equal_nocase(name, SLICE("X-Quell-Alert")))
+		in->alert_token = arena_copy(&in->arena, slice_trim(value));
 	spool_header(&in->spool, name, value);
 	if (intake_is_building(in))
 		facts_header(in->builder, name, value);
@@ -237,10 +239,40 @@ static void intake_withhold(struct intake *in)
 	intake_finish(in);
 }
 
+static const char *intake_defer_text(enum storm_class cls)
+{
+	return cls == STORM_REPLY_ALL
+		       ? "Quell: many people are replying to all of this thread; this reply will be taken later, a "
+			 "reply to the author alone at once"
+	       : cls == STORM_PING_PONG ? "Quell: two machines are answering each other; try again later"
+					: "Quell: too much mail of this kind at once; try again later";
+}
+
+/* Would a recipient be without any copy? */
+static bool intake_has_first(const struct intake *in)
+{
+	for (size_t i = 0; i < in->verdict.rcpt_count; i++)
+		if (in->verdict.rcpts[i].is_first || in->verdict.rcpts[i].deed < DEED_HOLD)
+			return true;
+	return false;
+}
+
+/* The engine asks for the whole mail again later: of many different mails that are a storm
+ * together. Nothing of it is kept meanwhile. */
+static void intake_defer(struct intake *in, int64_t now_ms)
+{
+	storm_withdraw(in->flow->storm, in->verdict.txn, now_ms);
+	for (size_t i = 0; i < in->verdict.rcpt_count; i++)
+		in->verdict.rcpts[i].deed = DEED_DEFER;
+	in->verdict.harshest = DEED_DEFER;
+	in->answer = (struct answer){ .kind = ANSWER_DEFER, .text = intake_defer_text(in->verdict.cls) };
+	intake_finish(in);
+}
+
 static void intake_refused(struct intake *in, const char *why, int64_t now_ms)
 {
 	struct flow *flow = in->flow;
-	bool has_first = intake_withheld(in) < in->verdict.rcpt_count;
+	bool has_first = intake_has_first(in);
 	if (!gate_on_refused(&flow->gate, has_first, why, now_ms)) {
 		flow->gate_delivered++;
 		intake_soften(in, DEED_TAG, why);
@@ -298,6 +330,7 @@ static struct hold_rcpt *intake_hold_rcpts(struct intake *in, size_t count)
 			continue;
 		rcpts[n].address = in->facts->envelope.rcpts[i];
 		rcpts[n].deed = v->deed;
+		rcpts[n].is_first = v->is_first;
 		memcpy(rcpts[n].pair, v->pair, sizeof rcpts[n].pair);
 		n++;
 	}
@@ -335,11 +368,26 @@ static void intake_hold(struct intake *in, size_t withheld, int64_t now_ms)
 	store_hold(flow->setup.store, &mail, &in->spool, intake_on_stored, pending);
 }
 
+static bool intake_is_deferred(const struct intake *in)
+{
+	for (size_t i = 0; i < in->verdict.rcpt_count; i++)
+		if (in->verdict.rcpts[i].deed == DEED_DEFER)
+			return true;
+	return false;
+}
+
 static bool intake_is_release(struct intake *in)
 {
 	const struct flow_setup *setup = &in->flow->setup;
 	return in->release_token.len > 0 && setup->is_released &&
 	       setup->is_released(setup->release_ctx, in->release_token);
+}
+
+/* Our own alert, on its way to somebody whose mail walks through here. */
+static bool intake_is_alert(struct intake *in)
+{
+	const struct flow_setup *setup = &in->flow->setup;
+	return in->alert_token.len > 0 && setup->is_alert && setup->is_alert(setup->told_ctx, in->alert_token);
 }
 
 void intake_end(struct intake *in, const struct envelope *envelope, int64_t now_ms,
@@ -359,7 +407,15 @@ void intake_end(struct intake *in, const struct envelope *envelope, int64_t now_
 		intake_finish(in);
 		return;
 	}
+	if (intake_is_alert(in)) {
+		intake_finish(in);
+		return;
+	}
 	storm_judge(in->flow->storm, in->facts, now_ms, &in->arena, &in->verdict);
+	if (intake_is_deferred(in)) {
+		intake_defer(in, now_ms);
+		return;
+	}
 	size_t withheld = intake_withheld(in);
 	if (withheld > 0 && withheld < in->verdict.rcpt_count && !in->may_drop) {
 		intake_soften(in, DEED_TAG, "the mail server cannot drop single recipients");

@@ -15,9 +15,10 @@ enum {
 	PING_ALTERNATIONS_MIN = 4,    /* with a machine on one side at least */
 	BOUNCES_MIN = 50,
 	BOUNCES_TIMES_USUAL = 10,
+	ANSWERS_MIN = 8,              /* of different programs, to one address within a minute */
 	AUTHORS_MAX = 64,             /* told apart in one window */
 };
-static const int64_t REPLY_WINDOW_MS = 30 * 60 * 1000, HOUR_MS = 60 * 60 * 1000;
+static const int64_t REPLY_WINDOW_MS = 30 * 60 * 1000, HOUR_MS = 60 * 60 * 1000, MINUTE_MS = 60 * 1000;
 
 /* Which records, and what they must have in common. */
 struct pattern_row {
@@ -46,6 +47,11 @@ static uint64_t bounce_key(const struct index_record *r)
 	return r->flags & INDEX_REPORT ? r->to_key : 0;
 }
 
+static uint64_t answer_key(const struct index_record *r)
+{
+	return r->flags & INDEX_ANSWER ? r->to_key : 0;
+}
+
 /* The first of the run that lies in the window which ends with run[end]. */
 static uint32_t window_start(const struct index *index, const uint32_t *run, uint32_t start, uint32_t end,
 			     int64_t window_ms)
@@ -70,10 +76,12 @@ static uint32_t distinct_authors(const struct index *index, const uint32_t *run,
 	return authors;
 }
 
-static void judge_replies(struct index *index, const uint32_t *run, uint32_t count, struct pattern *p)
+/* The window with the most authors. */
+static void judge_authors(struct index *index, const uint32_t *run, uint32_t count, int64_t window_ms,
+			  struct pattern *p)
 {
 	for (uint32_t end = 0, start = 0; end < count; end++) {
-		start = window_start(index, run, start, end, REPLY_WINDOW_MS);
+		start = window_start(index, run, start, end, window_ms);
 		uint32_t authors = distinct_authors(index, run + start, end - start + 1);
 		if (authors >= p->authors) {
 			p->authors = authors;
@@ -81,7 +89,18 @@ static void judge_replies(struct index *index, const uint32_t *run, uint32_t cou
 			p->worst_ms = index_at(index, run[start])->time_ms;
 		}
 	}
+}
+
+static void judge_replies(struct index *index, const uint32_t *run, uint32_t count, struct pattern *p)
+{
+	judge_authors(index, run, count, REPLY_WINDOW_MS, p);
 	p->count = p->authors >= REPLY_AUTHORS_MIN ? count : 0;
+}
+
+static void judge_answers(struct index *index, const uint32_t *run, uint32_t count, struct pattern *p)
+{
+	judge_authors(index, run, count, MINUTE_MS, p);
+	p->count = p->authors >= ANSWERS_MIN ? count : 0;
 }
 
 static void judge_ping(struct index *index, const uint32_t *run, uint32_t count, struct pattern *p)
@@ -125,6 +144,7 @@ static const struct pattern_row pattern_rows[] = {
 	{ STORM_REPLY_ALL, REPLY_AUTHORS_MIN, reply_key, judge_replies },
 	{ STORM_PING_PONG, 2 * PING_ALTERNATIONS_MIN + 1, pair_key, judge_ping },
 	{ STORM_BOUNCE, BOUNCES_MIN, bounce_key, judge_bounces },
+	{ STORM_BOUNCE, ANSWERS_MIN, answer_key, judge_answers },
 };
 
 struct run_order {

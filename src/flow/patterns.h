@@ -2,7 +2,8 @@
  *
  * patterns: storms of many contents, told from the records of an index (algorithms.md
  * 1.5, classes 3 to 5): everybody answers to all, two machines answer each other,
- * bounces pour in on one address. They name nobody: what they say is that it happened,
+ * bounces pour in on one address, or the answers that programs give for people who are
+ * away. They name nobody: what they say is that it happened,
  * when, how much and between whom. Private to this room.
  */
 #ifndef QUELL_FLOW_PATTERNS_H
@@ -16,9 +17,9 @@ struct pattern {
 	enum storm_class cls;
 	const uint32_t *order;
 	uint32_t count;
-	uint32_t authors;        /* distinct, reply-all */
+	uint32_t authors;        /* distinct, of replies to all and of automatic answers; else 0 */
 	uint32_t alternations;   /* ping-pong */
-	int64_t worst_ms;        /* start of the busiest hour (half hour: reply-all) */
+	int64_t worst_ms;        /* start of the busiest hour (half hour: reply-all; minute: answers) */
 	uint32_t worst_count;    /* mails in it */
 };
 

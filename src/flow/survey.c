@@ -285,6 +285,9 @@ static void pattern_words(const struct pattern *p, struct incident *inc)
 		snprintf(inc->opener, sizeof inc->opener,
 			 "two addresses answered each other %u times within an hour, a machine on one side at least",
 			 p->alternations);
+	else if (p->authors > 0)
+		snprintf(inc->opener, sizeof inc->opener,
+			 "automatic answers of %u senders to one address within a minute", p->authors);
 	else
 		snprintf(inc->opener, sizeof inc->opener, "%llu bounces within an hour to one address", worst);
 }

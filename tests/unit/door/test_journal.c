@@ -30,6 +30,9 @@ static const char *tools(void)
 	return access(tool, X_OK) == 0 ? where : NULL;
 }
 
+#define ORIGIN "_HOSTNAME=mx\nSYSLOG_IDENTIFIER=postfix/cleanup\nSYSLOG_PID=77\n"
+static const char *origin = ORIGIN; /* of the entries written next */
+
 /* Entries of one facility into a journal file of their own. */
 static void write_journal(int facility, const char *const *messages)
 {
@@ -44,8 +47,8 @@ static void write_journal(int facility, const char *const *messages)
 		fprintf(pipe, "__REALTIME_TIMESTAMP=%llu\n__MONOTONIC_TIMESTAMP=%u\n"
 			      "_BOOT_ID=0123456789abcdef0123456789abcdef\n"
 			      "_MACHINE_ID=0123456789abcdef0123456789abcdef\n"
-			      "SYSLOG_FACILITY=%d\nPRIORITY=6\nSYSLOG_IDENTIFIER=postfix/cleanup\nMESSAGE=%s\n\n",
-			1764000000000000ull + entries * 1000000ull, entries * 1000000, facility, messages[i]);
+			      "SYSLOG_FACILITY=%d\nPRIORITY=6\n%sMESSAGE=%s\n\n",
+			1764000000000000ull + entries * 1001000ull, entries * 1000000, facility, origin, messages[i]);
 	}
 	assert_int_equal(pclose(pipe), 0);
 }
@@ -86,7 +89,8 @@ static int setup(void **state)
 {
 	(void)state;
 	strcpy(folder, "/tmp/quell-journal-XXXXXX");
-	files = 0;
+	files = entries = 0;
+	origin = ORIGIN;
 	return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -145,6 +149,40 @@ static void an_unknown_position_means_from_the_end(void **state)
 	leave(&f);
 }
 
+static void on_whole_line(void *ctx, struct slice line)
+{
+	buf_add(ctx, line);
+	buf_add_byte(ctx, '|');
+}
+
+static void a_line_has_the_time_the_host_and_the_program_of_its_entry(void **state)
+{
+	struct error error = { .status = EXIT_FINE };
+	struct maillog_event event;
+	struct buf got, cursor;
+	int64_t time_ms;
+	(void)state;
+	buf_init(&got, 4096);
+	buf_init(&cursor, 4096);
+	write_journal(2, before);
+	origin = "_COMM=smtpd\n_PID=9\n";
+	write_journal(2, last);
+	origin = "";
+	write_journal(2, before);
+	assert_true(journal_read_all(folder, "", NULL, on_whole_line, &got, &cursor, &error));
+	assert_string_equal(buf_str(&got), "2025-11-24T16:00:01.001Z mx postfix/cleanup[77]: A1: message-id=<1@x>|"
+					   "2025-11-24T16:00:02.002Z journal smtpd[9]: C1: message-id=<4@x>|"
+					   "2025-11-24T16:00:03.003Z journal unknown: A1: message-id=<1@x>|");
+	assert_true(cursor.len > 0);
+	maillog_read(slice_first(buf_slice(&got), slice_find_byte(buf_slice(&got), 0, '|')), &event);
+	assert_slice(event.host, "mx");
+	assert_slice(event.service, "cleanup");
+	assert_true(maillog_time(event.time, 0, 0, &time_ms));
+	assert_true(time_ms == INT64_C(1764000001001));
+	buf_free(&got);
+	buf_free(&cursor);
+}
+
 static void a_folder_that_is_not_there_is_an_error_that_says_so(void **state)
 {
 	struct error error = { .status = EXIT_FINE };
@@ -162,6 +200,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_mail_that_comes_after_the_start_is_handed_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_a_restart_it_goes_on_behind_the_last_entry, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_unknown_position_means_from_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_line_has_the_time_the_host_and_the_program_of_its_entry, setup,
+						teardown),
 		cmocka_unit_test(a_folder_that_is_not_there_is_an_error_that_says_so),
 	};
 	if (!tools()) {

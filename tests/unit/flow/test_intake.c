@@ -27,12 +27,29 @@ struct fixture {
 	size_t dropped;
 	char dropped_first[128], stamp[256], verdict[600];
 	const char *token; /* that is_released takes */
+	const char *alert_token; /* that is_alert takes */
+	unsigned told, told_changes;
+	char told_id[INCIDENT_ID_BYTES];
 };
 
 static bool is_released(void *ctx, struct slice token)
 {
 	struct fixture *f = ctx;
 	return f->token && slice_equal(token, slice_from_str(f->token));
+}
+
+static bool is_alert(void *ctx, struct slice token)
+{
+	struct fixture *f = ctx;
+	return f->alert_token && slice_equal(token, slice_from_str(f->alert_token));
+}
+
+static void on_told(void *ctx, const struct incident *incident, bool is_change)
+{
+	struct fixture *f = ctx;
+	f->told++;
+	f->told_changes += is_change;
+	snprintf(f->told_id, sizeof f->told_id, "%s", incident->id);
 }
 
 static void on_answer(void *ctx, const struct answer *answer)
@@ -69,6 +86,9 @@ static void start(struct fixture *f, int64_t hold_bytes_max, bool may_drop)
 		.body_bytes_max = 1 << 20,
 		.is_released = is_released,
 		.release_ctx = f,
+		.told = on_told,
+		.is_alert = is_alert,
+		.told_ctx = f,
 	};
 	storm_policy_default(&f->setup.policy);
 	f->setup.policy.memory_bytes = 32 << 20;
@@ -111,7 +131,7 @@ static int teardown(void **state)
 }
 
 struct sent {
-	const char *queue_id, *subject, *message_id, *token;
+	const char *queue_id, *subject, *message_id, *token, *alert_token;
 	const char *rcpts[4];
 	int64_t at_ms;
 	char own_id[16]; /* where queue_id points after send_until_withheld */
@@ -139,6 +159,8 @@ static void send_mail(struct fixture *f, const struct sent *sent)
 	intake_begin(f->intake);
 	if (sent->token)
 		intake_header(f->intake, SLICE("X-Quell-Release"), slice_from_str(sent->token));
+	if (sent->alert_token)
+		intake_header(f->intake, SLICE("X-Quell-Alert"), slice_from_str(sent->alert_token));
 	snprintf(id, sizeof id, " <%s@example.org>", sent->message_id);
 	intake_header(f->intake, SLICE("From"), SLICE(" author@example.org"));
 	intake_header(f->intake, SLICE("Date"), SLICE(" Tue, 6 Dec 2005 11:59:00 +0000"));
@@ -287,6 +309,40 @@ static void released_mail_passes_and_is_not_judged(void **state)
 	assert_int_equal(f->kind, ANSWER_DISCARD);
 }
 
+static void our_own_alert_passes_uncounted_though_its_address_lies_in_the_storm(void **state)
+{
+	struct fixture *f = *state;
+	struct storm_counters before, after;
+	struct sent mail = { .subject = " Storm", .message_id = "1", .rcpts = { "anna@example.net" } };
+	start(f, 1 << 30, true);
+	send_until_withheld(f, &mail);
+	flow_counters(f->flow, &before);
+	f->alert_token = "sesame";
+	mail.alert_token = " sesame";
+	mail.queue_id = "D1";
+	send_mail(f, &mail);
+	assert_int_equal(f->kind, ANSWER_ACCEPT);
+	assert_string_equal(f->stamp, "");
+	flow_counters(f->flow, &after);
+	assert_int_equal(after.mails, before.mails);
+	mail.alert_token = " forged";
+	mail.queue_id = "D2";
+	send_mail(f, &mail);
+	assert_int_equal(f->kind, ANSWER_DISCARD);
+}
+
+static void who_listens_is_told_of_each_incident(void **state)
+{
+	struct fixture *f = *state;
+	struct sent mail = { .subject = " Storm", .message_id = "1", .rcpts = { "anna@example.net" } };
+	start(f, 1 << 30, true);
+	send_mail(f, &mail);
+	assert_int_equal(f->told, 0);
+	send_until_withheld(f, &mail);
+	assert_true(f->told_changes >= 1 && f->told >= f->told_changes);
+	assert_int_equal(f->told_id[0], 'D');
+}
+
 static void after_a_restart_the_breaker_is_still_open(void **state)
 {
 	struct fixture *f = *state;
@@ -340,6 +396,8 @@ int main(void)
 		TEST(a_full_hold_becomes_defer_and_then_deliver),
 		TEST(what_is_written_down_is_what_was_done),
 		TEST(released_mail_passes_and_is_not_judged),
+		TEST(our_own_alert_passes_uncounted_though_its_address_lies_in_the_storm),
+		TEST(who_listens_is_told_of_each_incident),
 		TEST(after_a_restart_the_breaker_is_still_open),
 		TEST(an_intake_that_leaves_before_its_answer_never_hears_it),
 	};
