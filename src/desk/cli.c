@@ -36,28 +36,30 @@ static const struct desk_command commands[] = {
 	  "say what Quell would have done with old mail", "quell-replay(1)",
 	  DESK_JSON | DESK_POLICY | DESK_HOSTS, 1, SIZE_MAX, desk_replay },
 	{ "config", "", "", "", 0, 0, 0, NULL }, /* stands in main, as fetch: see command_at */
-	{ "watch", "[--json] [--once] LOG...", "follow mail logs", "", 0, 0, 0, NULL },
+	{ "watch", "[--json] [--once] LOG...", "read and follow mail logs, and tell of storms", "", 0, 0, 0, NULL },
 	{ "fetch", "[--once] [ACCOUNT...]", "collect mail by POP3, safely", "", 0, 0, 0, NULL },
 	{ "audit", "[--json] [TARGET...]", "check mail servers for what makes storms", "", 0, 0, 0, NULL },
 	{ "preflight", "MESSAGE [--json]", "check a bulk mail before it is sent", "", 0, 0, 0, NULL },
 	{ "notify", "INCIDENT [--send]", "write to those whose servers storm", "", 0, 0, 0, NULL },
-	{ "top", "", "watch live in a terminal", "", 0, 0, 0, NULL },
+	{ "top", "[--once] [--json] [--interval N]", "watch live in a terminal", "quell-top(1)",
+	  DESK_TOP | DESK_JSON, 0, 0, desk_top },
 	{ "demo", "", "the Dublin storm, before your eyes", "", 0, 0, 0, NULL },
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
-enum { OPTION_JSON = 256, OPTION_RATE, OPTION_MANUAL, OPTION_LIMIT, OPTION_FLAGS, OPTION_TEXTS = 320 };
+enum { OPTION_JSON = 256, OPTION_RATE, OPTION_MANUAL, OPTION_LIMIT, OPTION_INTERVAL, OPTION_FLAGS, OPTION_TEXTS = 320 };
 
 /* Options that are there or not: the n-th is OPTION_FLAGS + n. */
 static const struct option_flag {
 	unsigned option;
 	size_t at;          /* of a bool in struct desk_args */
 } option_flags[] = {
-	{ DESK_FETCH, offsetof(struct desk_args, want_once) },
+	{ DESK_FETCH | DESK_WATCH | DESK_TOP, offsetof(struct desk_args, want_once) },
 	{ DESK_FETCH, offsetof(struct desk_args, want_dry_run) },
 	{ DESK_FETCH, offsetof(struct desk_args, want_check) },
 	{ DESK_FETCH, offsetof(struct desk_args, want_mark_seen) },
 	{ DESK_FETCH, offsetof(struct desk_args, want_deliver) },
+	{ DESK_WATCH, offsetof(struct desk_args, want_facts) },
 };
 
 /* Options whose value is a text and needs no reading: the n-th is OPTION_TEXTS + n. */
@@ -88,9 +90,11 @@ static const struct option long_options[] = {
 	{ "relay", required_argument, NULL, OPTION_TEXTS + 5 }, { "to", required_argument, NULL, OPTION_TEXTS + 6 },
 	{ "import-fetchmailrc", required_argument, NULL, OPTION_TEXTS + 7 },
 	{ "import-getmailrc", required_argument, NULL, OPTION_TEXTS + 8 },
+	{ "interval", required_argument, NULL, OPTION_INTERVAL },
 	{ "once", no_argument, NULL, OPTION_FLAGS }, { "dry-run", no_argument, NULL, OPTION_FLAGS + 1 },
 	{ "check", no_argument, NULL, OPTION_FLAGS + 2 }, { "mark-seen", no_argument, NULL, OPTION_FLAGS + 3 },
-	{ "deliver", no_argument, NULL, OPTION_FLAGS + 4 }, { "fetch", no_argument, NULL, 'f' },
+	{ "deliver", no_argument, NULL, OPTION_FLAGS + 4 }, { "facts", no_argument, NULL, OPTION_FLAGS + 5 },
+	{ "fetch", no_argument, NULL, 'f' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -107,6 +111,10 @@ static const struct {
 	{ DESK_POLICY, "--policy FILE", "try the settings of FILE instead of the usual ones" },
 	{ DESK_HOSTS, "--our HOST", "HOST is ours: its Received lines are true; may be repeated" },
 	{ DESK_HOSTS, "--relay HOST", "HOST is a relay whose Received lines we believe; may be repeated" },
+	{ DESK_TOP, "--once", "one snapshot as plain text; so too when this is no terminal" },
+	{ DESK_TOP, "--interval N", "ask the daemon every N seconds, 1 to 60; 2 when not given" },
+	{ DESK_WATCH, "--once", "read to the end, tell, end; without it: go on reading what is added" },
+	{ DESK_WATCH, "--facts", "with --json: each mail too, as the logs tell of it" },
 	{ DESK_FETCH, "--once", "each account once, deliver, end; without it: a daemon" },
 	{ DESK_FETCH, "--dry-run", "say what would go where and why; change nothing" },
 	{ DESK_FETCH, "--check", "connect and sign in everywhere, ask the local server; change nothing" },
@@ -251,7 +259,7 @@ static bool parse_count(const char *text, const char *tail, uint64_t max, uint64
 /* Does the current command know it? */
 static bool has_option(const struct desk *desk, int option)
 {
-	static const unsigned needs[] = { DESK_JSON, DESK_RATE, DESK_MANUAL, DESK_LIMIT };
+	static const unsigned needs[] = { DESK_JSON, DESK_RATE, DESK_MANUAL, DESK_LIMIT, DESK_TOP };
 	if (option < OPTION_JSON)
 		return false;
 	unsigned need = option < OPTION_FLAGS   ? needs[option - OPTION_JSON]
@@ -304,9 +312,15 @@ static bool take_option(struct desk *desk, int option, struct desk_args *args)
 		is_fine = parse_count(optarg, "", UINT32_MAX, &number);
 		args->limit = number;
 	}
+	if (option == OPTION_INTERVAL) {
+		is_fine = parse_count(optarg, "s", 60, &number) && number > 0;
+		args->interval_s = number;
+	}
 	if (!is_fine)
 		desk_fail(desk, EXIT_USAGE, "\"%s\" is no %s", optarg,
-			  option == OPTION_RATE ? "rate; expected N/min, such as 30/min" : "number");
+			  option == OPTION_RATE       ? "rate; expected N/min, such as 30/min"
+			  : option == OPTION_INTERVAL ? "interval; expected 1 to 60 seconds"
+						      : "number");
 	return is_fine;
 }
 

@@ -7,12 +7,13 @@
  *   release incident ID [rate N]    N mails a minute; 0: as fast as it goes
  *   release hold ID
  *   status
+ *   top                             what quell top shows (desk/top.h)
  *   force INCIDENT open|close
  *   reload
  *   fetch release ID [MAILBOX], fetch drop ID, fetch adopt ACCOUNT deliver|mark-seen
  *                                   to the connector only
  *
- *   {"ok":true,"text":"..."}                     status: also "status":{...}
+ *   {"ok":true,"text":"..."}                     status: also "status":{...}, top: also "top":{...}
  *   {"ok":false,"exit":65,"error":"..."}         exit as in base/error.h
  *
  * Who may: root, the daemon's own user, and members of the group given at
@@ -31,6 +32,7 @@
 #include <sys/types.h>
 
 struct control;
+struct top_numbers;
 
 enum {
 	CONTROL_LINE_BYTES = 256,
@@ -58,6 +60,8 @@ struct control_calls {
 	bool (*reload)(void *ctx, struct buf *text, struct error *error);
 	/* The words behind "fetch", not judged; NULL: this daemon is no connector. */
 	bool (*fetch)(void *ctx, const struct slice *words, size_t count, struct buf *text, struct error *error);
+	/* Fills all of it; it comes empty. */
+	void (*top)(void *ctx, struct top_numbers *numbers);
 };
 
 /* group: (gid_t)-1 for none: then the socket is 0600, else 0660 and of that group.

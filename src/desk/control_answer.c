@@ -3,7 +3,9 @@
  * control_answer: from a line to the daemon's deed to a line of JSON.
  */
 #include "desk/control.h"
+#include "base/mem.h"
 #include "desk/json.h"
+#include "desk/top.h"
 
 #include <stdlib.h>
 
@@ -54,7 +56,7 @@ static bool order_id(struct order *o, size_t i)
 
 static bool order_unknown(struct order *o)
 {
-	return error_set(&o->error, EXIT_USAGE, "not an order; expected release, status, force, reload or fetch");
+	return error_set(&o->error, EXIT_USAGE, "not an order; expected release, status, top, force, reload or fetch");
 }
 
 static bool order_release(struct order *o)
@@ -82,6 +84,17 @@ static bool order_status(struct order *o)
 	return true;
 }
 
+static bool order_top(struct order *o)
+{
+	struct top_numbers *numbers = o->calls->top ? mem_alloc(sizeof *numbers) : NULL;
+	if (!numbers)
+		return o->calls->top ? error_set(&o->error, EXIT_TRY_AGAIN, "no memory") : order_unknown(o);
+	o->calls->top(o->calls->ctx, numbers);
+	json_object_set_new(o->answer, "top", top_encode(numbers));
+	mem_free(numbers);
+	return true;
+}
+
 static bool order_force(struct order *o)
 {
 	bool want_open = word_is(o, 2, "open");
@@ -103,6 +116,8 @@ static bool order_obey(struct order *o)
 		return order_release(o);
 	if (word_is(o, 0, "status") && o->count == 1)
 		return order_status(o);
+	if (word_is(o, 0, "top") && o->count == 1)
+		return order_top(o);
 	if (word_is(o, 0, "force"))
 		return order_force(o);
 	if (word_is(o, 0, "reload") && o->count == 1)
@@ -127,7 +142,7 @@ static bool order_split(struct order *o, struct slice line)
 
 static void answer_dump(json_t *answer, struct buf *out)
 {
-	char *text = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
+	char *text = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
 	size_t before = out->len;
 	if (!text || !buf_add_str(out, text)) {
 		buf_reset(out);

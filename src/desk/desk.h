@@ -44,8 +44,10 @@ enum desk_option {
 	DESK_REPORTS = 1 << 4, /* --html F, --svg F, --dot F */
 	DESK_HOSTS = 1 << 5,   /* --our HOST, --relay HOST, again and again */
 	DESK_POLICY = 1 << 6,  /* --policy FILE */
+	DESK_WATCH = 1 << 8,   /* --once, --facts */
 	DESK_FETCH = 1 << 7,   /* --once, --dry-run, --check, --mark-seen, --deliver, --to MAILBOX,
 				  --import-fetchmailrc F, --import-getmailrc F */
+	DESK_TOP = 1 << 9,     /* --once, --interval N */
 };
 
 enum { DESK_LIST_MAX = 64 };
@@ -62,9 +64,10 @@ struct desk_args {
 	bool want_json, want_manual;
 	int64_t per_minute;    /* -1: not given; 0: as fast as it goes */
 	uint64_t limit;        /* 0: all */
+	uint64_t interval_s;   /* 0: not given */
 	const char *html, *svg, *dot; /* files to write; "-" is out; NULL: not wanted */
 	const char *policy;    /* a settings file to try; NULL: none */
-	bool want_once, want_dry_run, want_check, want_mark_seen, want_deliver;
+	bool want_once, want_dry_run, want_check, want_mark_seen, want_deliver, want_facts;
 	const char *to;        /* a mailbox; NULL: not given */
 	const char *fetchmailrc, *getmailrc; /* files to import; NULL: none */
 	struct desk_list our, relays; /* host names, beside those of the settings */
@@ -131,6 +134,6 @@ enum exit_status desk_open(struct desk *desk, struct store_reader **reader_out);
 enum desk_colour { DESK_PLAIN, DESK_BOLD };
 const char *desk_colour(const struct desk *desk, enum desk_colour colour);
 
-desk_fn desk_incidents, desk_incident, desk_held, desk_release, desk_explain, desk_trace, desk_replay;
+desk_fn desk_incidents, desk_incident, desk_held, desk_release, desk_explain, desk_trace, desk_replay, desk_top;
 
 #endif

@@ -82,19 +82,6 @@ static const char **join(const char *const *settings, size_t count, const struct
 	return all;
 }
 
-static size_t terminal_columns(FILE *err)
-{
-	struct winsize size;
-	uint64_t columns;
-	const char *wish = getenv("COLUMNS");
-	int fd = fileno(err);
-	if (fd < 0 || !isatty(fd))
-		return 0;
-	if (wish && slice_to_u64(slice_from_str(wish), &columns) && columns >= 20 && columns <= 10000)
-		return (size_t)columns;
-	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
-}
-
 static void boxes_free(struct mailboxes *boxes)
 {
 	mem_free(boxes->our);
@@ -137,7 +124,7 @@ enum exit_status mailboxes_open(struct mailboxes *boxes, struct desk *desk, cons
 					 .file_name = boxes_file_name,
 					 .mailbox_name = boxes_mailbox_name,
 					 .progress = boxes_progress };
-	progress_begin(&boxes->progress, desk->err, want_progress ? terminal_columns(desk->err) : 0);
+	progress_begin(&boxes->progress, desk->err, want_progress ? progress_columns(desk->err) : 0);
 	return EXIT_FINE;
 }
 

@@ -6,7 +6,24 @@
 
 #include "desk/text.h"
 
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 enum { BAR_COLUMNS_MAX = 30, BAR_COLUMNS_MIN = 8, LINE_BYTES = 1024 };
+
+size_t progress_columns(FILE *err)
+{
+	struct winsize size;
+	uint64_t columns;
+	const char *wish = getenv("COLUMNS");
+	int fd = fileno(err);
+	if (fd < 0 || !isatty(fd))
+		return 0;
+	if (wish && slice_to_u64(slice_from_str(wish), &columns) && columns >= 20 && columns <= 10000)
+		return (size_t)columns;
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
+}
 
 void progress_begin(struct progress *progress, FILE *err, size_t columns)
 {

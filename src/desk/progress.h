@@ -20,6 +20,8 @@ struct progress {
 	size_t drawn;   /* columns that stand there now */
 };
 
+/* The width of the terminal; 0 when err is none. */
+size_t progress_columns(FILE *err);
 /* columns: of the terminal err; 0 when it is none. */
 void progress_begin(struct progress *progress, FILE *err, size_t columns);
 /* A survey_progress_fn; ctx is the struct progress. */

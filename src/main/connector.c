@@ -102,6 +102,18 @@ static void connector_status(struct daemon *d, struct control_status *status)
 	control_status_text(status, "local_server", fetch_local_trouble(c->fetch));
 }
 
+static void connector_top(struct daemon *d, struct top_numbers *numbers)
+{
+	struct connector *c = d->connector;
+	uint64_t counts[LEDGER_STATE_COUNT];
+	if (!c->fetch || !ledger_count(fetch_ledger(c->fetch), NULL, counts))
+		return;
+	numbers->is_connector = true;
+	numbers->waiting = counts[LEDGER_WAITING];
+	numbers->delivered = counts[LEDGER_DONE];
+	numbers->quarantine = counts[LEDGER_QUARANTINE];
+}
+
 /* --- orders ---------------------------------------------------------------------- */
 
 static bool word_is(struct slice word, const char *text)
@@ -163,4 +175,5 @@ const struct daemon_plan connector_plan = {
 	.reload_doors = connector_reload,
 	.status = connector_status,
 	.fetch = connector_order,
+	.top = connector_top,
 };

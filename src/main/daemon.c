@@ -4,6 +4,7 @@
  */
 #include "main/daemon.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "main/account.h"
 #include "store/hold.h"
@@ -24,10 +25,37 @@ static void daemon_release_pair(void *ctx, const uint8_t pair[12], const char *w
 	release_pair(d->release, pair, why);
 }
 
+static void daemon_drip(void *ctx, const char *incident_id, unsigned per_minute)
+{
+	struct daemon *d = ctx;
+	release_drip(d->release, incident_id, per_minute);
+}
+
 static bool daemon_is_released(void *ctx, struct slice token)
 {
 	struct daemon *d = ctx;
 	return release_expects(d->release, token);
+}
+
+static void daemon_told(void *ctx, const struct incident *incident, bool is_change)
+{
+	struct daemon *d = ctx;
+	(void)is_change; /* alert sees for itself what is news */
+	if (d->alert)
+		alert_incident(d->alert, incident, loop_now_ms(d->loop));
+}
+
+static void daemon_rate(void *ctx, const struct rate_alarm *alarm)
+{
+	struct daemon *d = ctx;
+	if (d->alert)
+		alert_rate(d->alert, alarm, loop_now_ms(d->loop));
+}
+
+static bool daemon_is_alert(void *ctx, struct slice token)
+{
+	struct daemon *d = ctx;
+	return d->alert && alert_expects(d->alert, token);
 }
 
 static void daemon_save_position(void *ctx, struct slice position)
@@ -40,6 +68,8 @@ static void daemon_on_tick(void *ctx)
 {
 	struct daemon *d = ctx;
 	flow_tick(d->flow, loop_now_ms(d->loop));
+	daemon_pace(d);
+	alert_tick(d->alert, loop_now_ms(d->loop));
 }
 
 static void daemon_on_round_end(void *ctx)
@@ -97,8 +127,13 @@ struct flow_setup daemon_flow_setup(struct daemon *d)
 		.gate = { s->hold.deadline_ms, s->hold.defer_for_ms },
 		.body_bytes_max = (uint64_t)s->hold.mail_bytes_max,
 		.release = daemon_release_pair,
+		.drip = daemon_drip,
 		.is_released = daemon_is_released,
 		.release_ctx = d,
+		.told = daemon_told,
+		.rate = daemon_rate,
+		.is_alert = daemon_is_alert,
+		.told_ctx = d,
 	};
 	if (d->plan->tune)
 		d->plan->tune(s, &setup);
@@ -171,6 +206,15 @@ static bool daemon_start_release(struct daemon *d, struct error *error)
 	return d->release != NULL;
 }
 
+static bool daemon_start_alert(struct daemon *d, struct error *error)
+{
+	const struct alert_setup setup = {
+		.loop = d->loop, .settings = &d->settings->alert, .host_name = d->host_name,
+	};
+	d->alert = alert_open(&setup, error);
+	return d->alert != NULL;
+}
+
 static bool daemon_start_confirm(struct daemon *d, struct error *error)
 {
 	struct buf position;
@@ -206,7 +250,8 @@ static bool daemon_start_timers(struct daemon *d, struct error *error)
 bool daemon_start(struct daemon *d, const struct daemon_plan *plan, struct settings *settings, const char *file,
 		  struct error *error)
 {
-	*d = (struct daemon){ .plan = plan, .settings = settings, .file = file, .connector = d->connector };
+	*d = (struct daemon){ .plan = plan, .settings = settings, .file = file, .connector = d->connector,
+			      .began_us = clock_mono_us() };
 	/* The first of our hosts is the name we go by. */
 	if (settings->top.our_hosts.count > 0)
 		snprintf(d->host_name, sizeof d->host_name, "%s", settings->top.our_hosts.items[0]);
@@ -215,7 +260,7 @@ bool daemon_start(struct daemon *d, const struct daemon_plan *plan, struct setti
 	return account_become(settings->top.user, plan->state(settings), error) &&
 	       daemon_start_loop(d, error) && daemon_start_store(d, error) &&
 	       daemon_start_flow(d, error) && daemon_start_release(d, error) &&
-	       daemon_start_confirm(d, error) && daemon_start_timers(d, error) &&
+	       daemon_start_alert(d, error) && daemon_start_confirm(d, error) && daemon_start_timers(d, error) &&
 	       daemon_start_control(d, error) && plan->open_doors(d, error);
 }
 
@@ -235,6 +280,7 @@ void daemon_stop(struct daemon *d)
 	control_close(&d->control);
 	confirm_close(&d->confirm);
 	release_free(&d->release);
+	alert_close(&d->alert);
 	if (d->flow)
 		flow_stop(d->flow, loop_now_ms(d->loop));
 	if (d->store)

@@ -11,9 +11,12 @@
 #ifndef QUELL_MAIN_DAEMON_H
 #define QUELL_MAIN_DAEMON_H
 
+#include "act/alert.h"
 #include "act/release.h"
 #include "desk/control.h"
+#include "desk/top.h"
 #include "door/confirm.h"
+#include "door/log_watch.h"
 #include "door/milter.h"
 #include "flow/flow.h"
 #include "main/settings.h"
@@ -40,9 +43,17 @@ struct daemon_plan {
 	void (*status)(struct daemon *d, struct control_status *status);
 	/* Orders that begin with "fetch"; NULL: it is no connector. */
 	bool (*fetch)(void *ctx, const struct slice *words, size_t count, struct buf *text, struct error *error);
+	/* What only this kind of daemon can tell quell top; may be NULL. */
+	void (*top)(struct daemon *d, struct top_numbers *numbers);
 };
 /* quelld.c's: milter sockets. */
 extern const struct daemon_plan guard_plan;
+
+/* The counters at a moment, to tell what happens a second. */
+struct daemon_pace {
+	int64_t at_us;                /* clock_mono_us; 0: none yet */
+	uint64_t deeds[DEED_COUNT];
+};
 
 struct daemon {
 	const struct daemon_plan *plan;
@@ -54,14 +65,18 @@ struct daemon {
 	struct store *store;
 	struct flow *flow;
 	struct release *release;
+	struct alert *alert;
 	struct confirm *confirm;
 	struct control *control;
 	struct milter_door *doors[DAEMON_DOORS_MAX]; /* the guard's */
 	size_t door_count;
+	struct log_watch *log_watch;  /* the guard's; NULL: no logs are watched */
 	void *connector;              /* the connector's own struct, set before daemon_start */
 	struct loop_timer *tick, *watchdog;
 	struct event *store_event;
 	char host_name[256];
+	int64_t began_us;
+	struct daemon_pace paces[2];  /* the older first */
 };
 
 /* settings: taken over, also on failure. False and the reason in error. */
@@ -72,6 +87,9 @@ void daemon_run(struct daemon *d);
 void daemon_stop(struct daemon *d);
 /* The rooms' set-ups as the settings want them now. */
 struct flow_setup daemon_flow_setup(struct daemon *d);
+/* glance.c: the order "top"; daemon_pace: with each tick. */
+void daemon_glance(void *ctx, struct top_numbers *numbers);
+void daemon_pace(struct daemon *d);
 bool daemon_start_control(struct daemon *d, struct error *error);
 bool daemon_release_setup(struct daemon *d, struct release_setup *setup_out, struct error *error);
 /* Reads the settings again; with errors in them the old ones stay. */

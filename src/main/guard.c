@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * guard: what makes a daemon the guard beside a mail server: its milter sockets.
+ * guard: what makes a daemon the guard beside a mail server: its milter sockets, and the
+ * logs of other servers that it watches.
  */
 #include "main/daemon.h"
 
@@ -20,6 +21,18 @@ static const char *guard_control(const struct settings *s)
 static const struct settings_relay *guard_relay(const struct settings *s)
 {
 	return &s->is.relay;
+}
+
+static bool guard_watch(struct daemon *d, struct error *error)
+{
+	const struct settings_watch *watch = &d->settings->watch;
+	if (watch->logs.count == 0)
+		return true;
+	d->log_watch = log_watch_open(d->loop, d->flow, watch->logs.items, watch->logs.count,
+				      (size_t)watch->memory_bytes, error);
+	for (size_t i = 0; d->log_watch && i < watch->logs.count; i++)
+		log_info("watch", "log=%s", watch->logs.items[i]);
+	return d->log_watch != NULL;
 }
 
 static bool guard_open(struct daemon *d, struct error *error)
@@ -45,11 +58,12 @@ static bool guard_open(struct daemon *d, struct error *error)
 		d->door_count++;
 		log_info("listen", "door=milter on=%s", setup.listen);
 	}
-	return true;
+	return guard_watch(d, error);
 }
 
 static void guard_close(struct daemon *d)
 {
+	log_watch_close(&d->log_watch);
 	for (size_t i = 0; i < d->door_count; i++)
 		milter_door_close(&d->doors[i]);
 }
@@ -60,6 +74,11 @@ static void guard_status(struct daemon *d, struct control_status *status)
 	for (size_t i = 0; i < d->door_count; i++)
 		sessions += milter_door_sessions(d->doors[i]);
 	control_status_number(status, "sessions", sessions);
+	struct log_watch_counts watched = { .lines = 0 };
+	if (d->log_watch)
+		log_watch_counts(d->log_watch, &watched);
+	control_status_number(status, "watched_lines", watched.lines);
+	control_status_number(status, "watched_mails", watched.mails);
 }
 
 const struct daemon_plan guard_plan = {

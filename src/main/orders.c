@@ -31,9 +31,11 @@ static void order_status(void *ctx, struct control_status *status)
 	struct storm_counters storm;
 	struct store_health health;
 	struct release_status release;
+	struct alert_counts alerts;
 	flow_counters(d->flow, &storm);
 	store_health(d->store, &health);
 	release_status(d->release, &release);
+	alert_counts(d->alert, &alerts);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -56,6 +58,10 @@ static void order_status(void *ctx, struct control_status *status)
 		{ "released", release.sent },
 		{ "release_refused", release.refused },
 		{ "release_put_off", release.put_off },
+		{ "alerts_told", alerts.told },
+		{ "alerts_failed", alerts.failed },
+		{ "alerts_over_budget", alerts.over_budget },
+		{ "alerts_waiting", alerts.waiting },
 	};
 	control_status_text(status, "mode", d->settings->top.mode);
 	d->plan->status(d, status);
@@ -91,6 +97,7 @@ bool daemon_start_control(struct daemon *d, struct error *error)
 		.force = order_force,
 		.reload = order_reload,
 		.fetch = d->plan->fetch,
+		.top = daemon_glance,
 	};
 	char group[80];
 	uid_t uid = (uid_t)-1;

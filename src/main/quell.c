@@ -5,12 +5,13 @@
 #include "main/config.h"
 #include "main/fetch_command.h"
 #include "main/mail_files.h"
+#include "main/watch_command.h"
 
 #include "base/hash.h"
 
 int main(int argc, char **argv)
 {
-	static const struct desk_command *const own[] = { &config_command, &fetch_command };
+	static const struct desk_command *const own[] = { &config_command, &fetch_command, &watch_command };
 	struct config_host ctx = { .settings = NULL };
 	const struct desk_host host = { .version = QUELL_VERSION, .settings = config_host_settings, .ctx = &ctx,
 					.open_source = mail_files_open, .close_source = mail_files_close,

@@ -46,6 +46,7 @@ bool daemon_reload(struct daemon *d)
 	struct flow_setup flow = daemon_flow_setup(d);
 	flow_retune(d->flow, &flow);
 	store_retune(d->store, &fresh->store);
+	alert_retune(d->alert, &fresh->alert);
 	if (daemon_release_setup(d, &release, &error))
 		release_retune(d->release, &release);
 	log_setup(fresh->is.log_level, getenv("JOURNAL_STREAM") != NULL);

@@ -2,8 +2,8 @@
  *
  * settings: the rows of the daemon itself, and all rows gathered.
  *
- * The rows of policy stand in the storm room, most of hold in the store room;
- * here stand the rest. Reading is in settings_yaml.c, the sense of the texts in
+ * The rows of policy stand in the storm room, most of hold in the store room, those of
+ * alert in act; here stand the rest. Reading is in settings_yaml.c, the sense of the texts in
  * settings_check.c, sample and manual in settings_show.c.
  */
 #include "main/settings_in.h"
@@ -103,6 +103,17 @@ static const struct setting_row control_rows[] = {
 	    .help = "Members of this group may give orders to the daemon too; empty: only root and its own user."),
 };
 
+static const struct setting_row watch_rows[] = {
+	ROW(settings_watch, logs, "logs", SETTING_LIST, .default_text = "[]",
+	    .help = "Logs of other mail servers to watch for storms: absolute paths (they are followed across "
+		    "rotation), or journal. Not the log of the server whose mail comes through the milter: its mail "
+		    "would count twice."),
+	ROW(settings_watch, memory_bytes, "memory", SETTING_BYTES, .default_text = "32MiB",
+	    .min = 1024 * 1024, .max = INT64_C(16) * 1024 * 1024 * 1024,
+	    .help = "Ceiling of what is kept of the mails under way in these logs; past it the oldest is told as "
+		    "it is."),
+};
+
 static const struct setting_row log_rows[] = {
 	ROW(settings_log, level, "level", SETTING_CHOICE, .default_text = "info",
 	    .choices = "error|warn|info|debug", .is_reloadable = true,
@@ -133,6 +144,8 @@ static void settings_gather_all(struct settings *s)
 	settings_gather(s, "release", release_rows, COUNT(release_rows), &s->release);
 	settings_gather(s, "control", control_rows, COUNT(control_rows), &s->control);
 	settings_gather(s, "log", log_rows, COUNT(log_rows), &s->log);
+	settings_gather(s, "watch", watch_rows, sizeof watch_rows / sizeof watch_rows[0], &s->watch);
+	settings_gather(s, "alert", alert_rows, alert_row_count, &s->alert);
 	settings_gather(s, "fetch", fetch_setting_rows, fetch_setting_row_count, &s->fetch);
 }
 

@@ -21,6 +21,7 @@
 #ifndef QUELL_MAIN_SETTINGS_H
 #define QUELL_MAIN_SETTINGS_H
 
+#include "act/alert.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -90,6 +91,11 @@ struct settings_control {
 	const char *group;           /* "": only root and the daemon's own user */
 };
 
+struct settings_watch {
+	struct setting_list logs;    /* of other servers; "journal" is this machine's */
+	int64_t memory_bytes;
+};
+
 struct settings_log {
 	const char *level;
 	int64_t throttle;            /* lines of one kind a minute */
@@ -137,6 +143,8 @@ struct settings {
 	struct settings_release release;
 	struct settings_control control;
 	struct settings_log log;
+	struct settings_watch watch;
+	struct alert_settings alert;
 	struct fetch_settings fetch;
 	struct account_entry *accounts; /* in the order of the file */
 	size_t account_count;

@@ -8,6 +8,7 @@
  */
 #include "main/settings_in.h"
 
+#include "base/secret.h"
 #include "net/addr.h"
 
 #include <stdio.h>
@@ -168,29 +169,70 @@ static bool check_deliver(struct settings *s, struct slice item, char *why, size
 	return check_relay_into(s, item, why, why_bytes, &s->is.fetch_deliver);
 }
 
+static bool check_webhook(struct settings *s, struct slice item, char *why, size_t why_bytes)
+{
+	return item.len == 0 || alert_is_webhook(check_keep(s, item), why, why_bytes);
+}
+
+static bool check_alert_relay(struct settings *s, struct slice item, char *why, size_t why_bytes)
+{
+	return item.len == 0 || alert_is_relay(check_keep(s, item), why, why_bytes);
+}
+
+static bool check_mail_to(struct settings *s, struct slice item, char *why, size_t why_bytes)
+{
+	return item.len == 0 || alert_is_address(check_keep(s, item), why, why_bytes);
+}
+
+/* One line, since it stands in a header field. */
+static bool check_shown_name(struct settings *s, struct slice item, char *why, size_t why_bytes)
+{
+	(void)s;
+	bool is_fine = item.len <= 100;
+	for (size_t i = 0; i < item.len; i++)
+		is_fine = is_fine && (unsigned char)item.ptr[i] >= ' ' && item.ptr[i] != 0x7f;
+	return is_fine || check_expect(why, why_bytes, "a name of at most 100 bytes, in one line");
+}
+
+static bool check_watched_log(struct settings *s, struct slice item, char *why, size_t why_bytes)
+{
+	if (slice_equal(item, slice_from_str(s->is.confirm_log ? s->is.confirm_log : ""))) {
+		snprintf(why, why_bytes, "another log than that of confirm, whose mail comes through our own doors");
+		return false;
+	}
+	snprintf(why, why_bytes, "an absolute path, or journal");
+	return (item.len > 1 && item.ptr[0] == '/') || slice_equal(item, SLICE("journal"));
+}
+
 static const struct check checks[] = {
 	{ "", "our_hosts", check_host },
 	{ "", "relays", check_host },
 	{ "", "own_networks", check_network },
 	{ "", "user", check_account },
 	{ "", "confirm", check_confirm },
+	{ "watch", "logs", check_watched_log },
 	{ "milter", "listen", check_listen },
 	{ "milter", "socket_mode", check_socket_mode },
 	{ "milter", "socket_owner", check_account },
 	{ "release", "relay", check_relay },
 	{ "control", "group", check_account },
 	{ "fetch", "deliver", check_deliver },
+	{ "alert", "webhook", check_webhook },
+	{ "alert", "mail_relay", check_alert_relay },
+	{ "alert", "mail_to", check_mail_to },
+	{ "alert", "mail_from_name", check_shown_name },
 };
 
-static void check_item(struct settings *s, const struct check *check, unsigned line, const char *item,
-		       struct settings_report *report)
+static void check_item(struct settings *s, const struct check *check, bool is_secret, unsigned line,
+		       const char *item, struct settings_report *report)
 {
 	char why[128], shown[96];
 	if (check->fn(s, slice_from_str(item), why, sizeof why))
 		return;
-	settings_tell(report, false, s->file, line, "%s%s%s: %s is not understood; expected %s", check->section,
-		      check->section[0] ? "." : "", check->name,
-		      log_quote(slice_from_str(item), shown, sizeof shown), why);
+	settings_tell(report, false, s->file, line, is_secret ? "%s%s%s: %s cannot be used: %s"
+							      : "%s%s%s: %s is not understood; expected %s",
+		      check->section, check->section[0] ? "." : "", check->name,
+		      is_secret ? "the value" : log_quote(slice_from_str(item), shown, sizeof shown), why);
 }
 
 static void check_row(struct settings *s, const struct check *check, const struct setting_section *section,
@@ -199,12 +241,12 @@ static void check_row(struct settings *s, const struct check *check, const struc
 	const struct setting_row *row = &section->rows[row_number];
 	const void *field = (const char *)section->values + row->offset;
 	if (row->type != SETTING_LIST) {
-		check_item(s, check, line, *(const char *const *)field, report);
+		check_item(s, check, row->is_secret, line, *(const char *const *)field, report);
 		return;
 	}
 	const struct setting_list *list = field;
 	for (size_t i = 0; i < list->count; i++)
-		check_item(s, check, line, list->items[i], report);
+		check_item(s, check, row->is_secret, line, list->items[i], report);
 }
 
 static void check_all(struct settings *s, struct settings_report *report)
@@ -215,6 +257,16 @@ static void check_all(struct settings *s, struct settings_report *report)
 				if (strcmp(checks[c].section, s->sections[i].name) == 0 &&
 				    strcmp(checks[c].name, s->sections[i].rows[j].name) == 0)
 					check_row(s, &checks[c], &s->sections[i], j, s->lines[i][j], report);
+}
+
+/* Where it was set; 0: nowhere. */
+static unsigned settings_line_of(const struct settings *s, const char *section, const char *name)
+{
+	for (size_t i = 0; i < s->section_count; i++)
+		for (size_t j = 0; j < s->sections[i].row_count; j++)
+			if (strcmp(s->sections[i].name, section) == 0 && strcmp(s->sections[i].rows[j].name, name) == 0)
+				return s->lines[i][j];
+	return 0;
 }
 
 static void understand_networks(struct settings *s)
@@ -255,6 +307,18 @@ static enum log_level understand_level(const char *word)
 					    : LOG_LEVEL_INFO;
 }
 
+/* What only makes sense together, or not at all. */
+static void understand_alert(struct settings *s, struct settings_report *report)
+{
+	const struct alert_settings *a = &s->alert;
+	if (a->mail_to[0] && !a->mail_relay[0])
+		settings_tell(report, false, s->file, settings_line_of(s, "alert", "mail_to"),
+			      "alert.mail_to: no use without alert.mail_relay");
+	if (a->command.count > 0 && a->command.items[0][0] != '/')
+		settings_tell(report, false, s->file, settings_line_of(s, "alert", "command"),
+			      "alert.command: it begins with the program's absolute path");
+}
+
 void settings_understand(struct settings *s, struct settings_report *report)
 {
 	s->is = (struct settings_understood){ .confirm_log = "", .control_socket = "" };
@@ -266,6 +330,7 @@ void settings_understand(struct settings *s, struct settings_report *report)
 	s->is.fetch_state = understand_path(s, s->fetch.state, SLICE("/fetch"));
 	s->is.fetch_control = understand_join(s, s->is.fetch_state, SLICE("/control.sock"));
 	settings_check_accounts(s, report);
+	understand_alert(s, report);
 	if (s->arena.is_over)
 		settings_tell(report, false, s->file, 0, "too many values");
 }
@@ -290,6 +355,30 @@ static void warn_state(const struct settings *s, const char *file, struct settin
 			      s->top.state);
 }
 
+static void warn_alert(const struct settings *s, const char *file, struct settings_report *report)
+{
+	const struct alert_settings *a = &s->alert;
+	struct error error = { .text = "" };
+	struct secret *secret = NULL;
+	if (a->webhook_secret_file[0] && !a->webhook[0])
+		settings_tell(report, true, file, 0, "alert.webhook_secret_file: no use without alert.webhook");
+	/* What systemd hands over is not here now. */
+	bool is_credential = strncmp(a->webhook_secret_file, "credential:", 11) == 0;
+	if (a->webhook_secret_file[0] && !is_credential &&
+	    !(secret = secret_read_file(a->webhook_secret_file, &error)))
+		settings_tell(report, true, file, 0, "alert.webhook_secret_file: %s", error.text);
+	secret_free(&secret);
+	if (a->webhook_ca_file[0] && access(a->webhook_ca_file, R_OK) != 0)
+		settings_tell(report, true, file, 0, "alert.webhook_ca_file: %s cannot be read by this user",
+			      a->webhook_ca_file);
+	if (a->command.count > 0 && access(a->command.items[0], X_OK) != 0)
+		settings_tell(report, true, file, 0, "alert.command: %s cannot be run by this user",
+			      a->command.items[0]);
+	if (a->mail_relay[0] && strcmp(a->mail_relay, s->release.relay) == 0)
+		settings_tell(report, true, file, 0,
+			      "alert.mail_relay: the same server as release.relay, which a storm may jam");
+}
+
 void settings_warn(const struct settings *s, struct settings_report *report)
 {
 	const char *file = s->file[0] ? s->file : "no settings file";
@@ -308,5 +397,6 @@ void settings_warn(const struct settings *s, struct settings_report *report)
 	if (!s->is.is_guard)
 		settings_tell(report, true, file, 0, "mode: observe, so nothing is withheld");
 	warn_state(s, file, report);
+	warn_alert(s, file, report);
 	settings_warn_accounts(s, file, report);
 }

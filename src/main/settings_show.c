@@ -21,6 +21,7 @@ static const struct section_help section_helps[] = {
 	{ "release", "How held mail is given back." },
 	{ "control", "How the quell command reaches the daemon." },
 	{ "log", "What quelld says about itself." },
+	{ "alert", "Who is told of a storm, and how often. Nothing is set by itself; the log always tells." },
 	{ "fetch", "How quell fetch collects mail from POP3 boxes and hands it to the local server." },
 	{ "accounts", "The boxes that quell fetch collects: one section for each, named by a label of your choice "
 			"(up to "

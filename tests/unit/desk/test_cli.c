@@ -58,8 +58,9 @@ enum { SHOWING = sizeof showing / sizeof showing[0] };
 
 static void every_word_of_the_design_is_known_and_has_help(void **state)
 {
-	static const char *const there[] = { "incidents", "incident", "held", "release", "explain", "trace", "replay" };
-	static const char *const later[] = { "watch", "fetch", "audit", "preflight", "notify", "top", "demo" };
+	static const char *const there[] = { "incidents", "incident", "held", "release", "explain", "trace", "replay",
+					     "top" };
+	static const char *const later[] = { "watch", "fetch", "audit", "preflight", "notify", "demo" };
 	char words[64];
 	(void)state;
 	struct fake_run all = fake_run(0, false, "--help");

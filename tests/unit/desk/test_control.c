@@ -86,8 +86,8 @@ static void orders_are_understood_and_others_refused(void **state)
 		{ "release incident D rate -1", "",
 		  "{\"ok\":false,\"exit\":2,\"error\":\"not a rate; expected rate N, N from 0 to 1000000\"}\n" },
 		{ "release incident", "",
-		  "{\"ok\":false,\"exit\":2,\"error\":\"not an order; expected release, status, force, reload or "
-		  "fetch\"}\n" },
+		  "{\"ok\":false,\"exit\":2,\"error\":\"not an order; expected release, status, top, force, reload "
+		  "or fetch\"}\n" },
 		{ "force DABC maybe", "",
 		  "{\"ok\":false,\"exit\":2,\"error\":\"expected force INCIDENT open or close\"}\n" },
 		{ "", "", NULL },

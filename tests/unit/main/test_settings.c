@@ -436,6 +436,30 @@ static void what_is_wrong_with_an_account_is_told_with_its_line(void **state)
 	ASSERT_REFUSED(bad);
 }
 
+static void an_alert_that_could_reach_nobody_is_refused_and_its_webhook_never_shown(void **state)
+{
+	static const struct bad bad[] = {
+		{ "alert:\n  webhook: http://chat.example/KEY\n",
+		  "q.yaml:2: alert.webhook: the value cannot be used: http:// is only for this machine itself; "
+		  "elsewhere it must be https://\n" },
+		{ "alert: {webhook: ftp://KEY}\n",
+		  "q.yaml:1: alert.webhook: the value cannot be used: it must begin with https://\n" },
+		{ "alert: {mail_to: \"a@b, c@d\", mail_relay: \"smtp://r\"}\n",
+		  "q.yaml:1: alert.mail_to: \"a@b, c@d\" is not understood; expected one plain address such as "
+		  "postmaster@example.org\n" },
+		{ "alert: {mail_to: a@b, mail_relay: relay}\n",
+		  "q.yaml:1: alert.mail_relay: relay is not understood; expected smtp://HOST:PORT, lmtp://HOST:PORT or "
+		  "lmtp:unix:/path\n" },
+		{ "alert:\n  mail_to: a@b\n", "q.yaml:2: alert.mail_to: no use without alert.mail_relay\n" },
+		{ "alert: {mail_from_name: \"a\\r\\nBcc: x@y\"}\n",
+		  "q.yaml:1: alert.mail_from_name: holds a character that cannot be shown; expected printable text\n" },
+		{ "alert:\n  command: [notify, x]\n",
+		  "q.yaml:2: alert.command: it begins with the program's absolute path\n" },
+	};
+	(void)state;
+	ASSERT_REFUSED(bad);
+}
+
 static void hazard_42_a_password_stands_only_in_a_closed_file_and_is_never_shown(void **state)
 {
 	(void)state;
@@ -691,6 +715,19 @@ static void warnings_are_given_for_what_is_hardly_meant(void **state)
 	}
 	assert_true(is_told[0] && is_told[1] && is_told[2]);
 	settings_free(s);
+	s = read_text("alert: {webhook: \"https://x\", webhook_secret_file: /etc/passwd, command: [/etc/passwd],\n"
+		      "  mail_relay: \"smtp://127.0.0.1:25\"}\n");
+	assert_non_null(s);
+	settings_warn(s, &report);
+	is_told[0] = is_told[1] = is_told[2] = false;
+	for (size_t i = 0; i < report.count; i++) {
+		const char *text = report.messages[i].text;
+		is_told[0] |= strstr(text, "alert.webhook_secret_file: /etc/passwd: others may read") != NULL;
+		is_told[1] |= strstr(text, "alert.command: /etc/passwd cannot be run") != NULL;
+		is_told[2] |= strstr(text, "alert.mail_relay: the same server as release.relay") != NULL;
+	}
+	assert_true(is_told[0] && is_told[1] && is_told[2]);
+	settings_free(s);
 }
 
 int main(void)
@@ -698,6 +735,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_wrong_name_is_told_with_its_line_and_the_right_one),
 		cmocka_unit_test(a_wrong_value_is_told_with_what_was_expected),
+		cmocka_unit_test(an_alert_that_could_reach_nobody_is_refused_and_its_webhook_never_shown),
 		cmocka_unit_test(what_is_set_twice_is_told_with_both_lines),
 		cmocka_unit_test(broken_yaml_is_told_with_its_line_and_why),
 		cmocka_unit_test(anchors_aliases_tags_and_depth_are_refused_at_once),
