@@ -87,7 +87,7 @@ protocol lmtp {{
   mail_plugins = $mail_plugins {plugins}
 }}
 plugin {{
-  sieve_before = {base}/before.sieve
+  sieve_before = {base}/sieve/before.sieve
 }}
 {more}
 """
@@ -218,20 +218,27 @@ class PrivateDovecot:
         home.mkdir(exist_ok=True)
         shutil.chown(home, OWNER, OWNER)
         if self._sieve:
-            (self.base / "before.sieve").write_text(self._sieve)
+            folder = self.base / "sieve"  # where Dovecot also keeps what it made of the script
+            folder.mkdir(exist_ok=True)
+            shutil.chown(folder, OWNER, OWNER)
+            (folder / "before.sieve").write_text(self._sieve)
         self.config.write_text(CONF.format(
             base=self.base, log=self.log, store=self.store, owner=OWNER, login=LOGIN, internal=INTERNAL,
             cert=self.base / "server.pem", key=self.base / "server.key", pop3=self.pop3, pop3s=self.pop3s,
             lmtp_port=self.lmtp_port, lmtp_path=self.lmtp_path, password=PASSWORD, userdb=userdb[0],
             userdb_args=userdb[1], plugins="sieve" if self._sieve else "", **self._words))
 
+    def _enter(self):
+        """The command line that runs another one under the tree."""
+        return ["unshare", "-m", "sh", "-c", UNDER_TREE, self.tree]
+
     def start(self):
         closed = [folder for folder in self.base.resolve().parents if not folder.stat().st_mode & 0o001]
         if closed:
             raise RuntimeError(f"Dovecot's processes are other users and cannot enter {closed[0]}")
         self._lay_out()
-        self.process = proc.start(["unshare", "-m", "sh", "-c", UNDER_TREE, self.tree, "/usr/sbin/dovecot", "-F",
-                                   "-c", self.config], self.base / "dovecot.out")
+        self.process = proc.start([*self._enter(), "/usr/sbin/dovecot", "-F", "-c", self.config],
+                                  self.base / "dovecot.out")
         try:
             proc.wait_until(self._is_ready, 20, lambda: "Dovecot is ready; its log ends:\n" + self.log_tail())
         except BaseException:

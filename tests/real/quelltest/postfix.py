@@ -127,6 +127,18 @@ def find_tree():
     raise RuntimeError("no Postfix: run `bash -c '. tests/setup; setup_postfix'` in the project's top folder")
 
 
+def last_of_each(text):
+    """main.cf with each setting once, the last: Postfix warns of the others, each daemon for itself, and its logger,
+    which warns to its own full socket, then waits for itself for ever."""
+    entries = {}
+    for line in text.splitlines():
+        name = line.partition("=")[0].strip()
+        if name:
+            entries.pop(name, None)
+            entries[name] = line
+    return "\n".join(entries.values()) + "\n"
+
+
 class PrivatePostfix:
     """One instance; `with PrivatePostfix(...) as postfix` or start() and stop().
 
@@ -158,6 +170,10 @@ class PrivatePostfix:
         """Before start(): for milters whose own settings need this Postfix's port or log first."""
         self._words["milters"] = ", ".join(milters)
 
+    def add_settings(self, more):
+        """Before start(): lines of main.cf about servers whose own settings need this Postfix's port first."""
+        self._words["more"] += more
+
     @property
     def address(self):
         return ("127.0.0.1", self.port)
@@ -175,7 +191,7 @@ class PrivatePostfix:
             (queue / name).mkdir(exist_ok=True)
             shutil.chown(queue / name, OWNER, SETGID)
             os.chmod(queue / name, mode)
-        (etc / "main.cf").write_text(MAIN_CF.format(**self._words))
+        (etc / "main.cf").write_text(last_of_each(MAIN_CF.format(**self._words)))
         (etc / "master.cf").write_text(MASTER_CF.format(**self._words))
         (etc / "dynamicmaps.cf").write_text("")
 
