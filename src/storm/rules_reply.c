@@ -266,10 +266,11 @@ static bool is_over(const struct judge *j, const struct thread *t, const struct 
 
 static void judge_reply(struct judge *j, struct thread *t, const struct reply *r, const struct rule *rule)
 {
-	struct reply_seen *seen = find_reply(t, r);
-	bool is_new = !seen;
-	if (is_new)
-		seen = add_reply(t, r, j->now_s);
+	struct reply_seen *seen = find_reply(t, r), forgotten = { 0 };
+	/* What comes again as it was asked to is no new reply, also when the ring has gone on. */
+	bool is_new = !seen && !waits_find(&j->storm->waits, judge_mail_key(j, t->topic.key));
+	if (!seen)
+		seen = is_new ? add_reply(t, r, j->now_s) : &forgotten;
 	const struct window w = look_back(t, j->now_s, REPLY_WINDOW_S);
 	unsigned tell = (unsigned)j->storm->setup.policy.reply_authors_max * r->factor * REPLY_TELL_PERCENT / 100;
 	enum breaker state = judge_topic_state(j, STORM_REPLY_ALL, &t->topic);

@@ -146,6 +146,28 @@ static void case_38_people_reply_to_all_alert_at_three_defer_from_five_all_arriv
 	scene_end(s);
 }
 
+/* More replies than are remembered one by one: all arrive, and it ends. */
+static void a_storm_of_sixty_replies_ends_and_all_of_them_arrive(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new(NULL);
+	struct letter root, l;
+	audience(staff, sizeof staff, STAFF);
+	letter_write(s, &root, "root", "boss@o.example", staff, "New car park", "It opens on Monday.\r\n");
+	scene_send(s, &root, &to_staff);
+	for (unsigned i = 1; i <= 60; i++) {
+		wait_and_retry(s, MINUTE);
+		reply_write(s, &l, &root, i, staff);
+		send_or_queue(s, &l, &to_staff);
+	}
+	wait_and_retry(s, 8 * HOUR);
+	assert_int_equal(queue_count, 0);
+	assert_true(longest_wait_ms <= 5 * HOUR);
+	assert_int_equal(scene_incident(s)->state, BREAKER_CLOSED);
+	queue_clear();
+	scene_end(s);
+}
+
 static void case_39_replies_to_the_author_of_an_announcement_are_no_storm(void **state)
 {
 	(void)state;
@@ -636,6 +658,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(case_38_people_reply_to_all_alert_at_three_defer_from_five_all_arrive),
+		cmocka_unit_test(a_storm_of_sixty_replies_ends_and_all_of_them_arrive),
 		cmocka_unit_test(case_39_replies_to_the_author_of_an_announcement_are_no_storm),
 		cmocka_unit_test(nhs_2016_costs_at_least_ten_times_fewer_deliveries_than_with_exchange_online),
 		cmocka_unit_test(a_list_of_a_hundred_trips_as_well),
