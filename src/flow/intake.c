@@ -417,6 +417,11 @@ void intake_end(struct intake *in, const struct envelope *envelope, int64_t now_
 		return;
 	}
 	size_t withheld = intake_withheld(in);
+	if (withheld > 0 && in->verdict.incident[0] == '\0' && intake_has_first(in)) {
+		/* First copies leave the hold by their incident alone. */
+		intake_soften(in, DEED_TAG, "no memory for its incident");
+		withheld = 0;
+	}
 	if (withheld > 0 && withheld < in->verdict.rcpt_count && !in->may_drop) {
 		intake_soften(in, DEED_TAG, "the mail server cannot drop single recipients");
 		withheld = 0;

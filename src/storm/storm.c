@@ -118,7 +118,9 @@ void storm_remember(struct storm *storm, const struct incident *incident)
 		return;
 	track->pub = *incident;
 	track->is_topic = topics_of(storm, incident->cls) != NULL;
-	track->is_drip_due = track->is_topic && incident->held > 0;
+	/* What was held in the last seconds before a crash may not be in its counters: asked for
+	 * anyway, a release of nothing ends at once. */
+	track->is_drip_due = incident->cls == STORM_PING_PONG || incident->cls == STORM_BOUNCE;
 	incident_id(incident->cls, incident->content_public, track->pub.id);
 	for (unsigned i = 0; i < track->pub.party_count && i < INCIDENT_PARTIES_MAX; i++)
 		party_track_restore(&track->parties[i], &track->pub.parties[i]);
