@@ -353,7 +353,6 @@ static void walk_exchange(struct walk *w, struct exchange *x)
 	WALK(w, x->turn_count);
 	WALK(w, x->delay_step);
 	WALK(w, x->alternations);
-	WALK(w, x->opened_s);
 	WALK(w, x->next_s);
 	for (unsigned i = 0; i < 2; i++) {
 		WALK(w, x->mails[i]);

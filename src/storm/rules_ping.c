@@ -130,7 +130,7 @@ bool exchange_settle(struct exchange *x, uint32_t now_s)
 	x->topic.changed_s = now_s;
 	x->delay_step = 0;
 	x->alternations = 0;
-	x->opened_s = x->next_s = 0;
+	x->next_s = 0;
 	return true;
 }
 
@@ -227,7 +227,6 @@ static void judge_exchange(struct judge *j, struct exchange *x, const struct pin
 	struct rally r = look_back(x, j->now_s);
 	enum breaker state = judge_topic_state(j, STORM_PING_PONG, &x->topic);
 	if (state < BREAKER_OPEN && is_rally(j, &r, is_node)) {
-		x->opened_s = j->now_s;
 		x->alternations = r.rounds;
 		j->before = r.sides[0].mails + r.sides[1].mails - 1;
 		name_exchange(j, x, p, is_node);

@@ -77,7 +77,6 @@ struct exchange {
 	uint8_t turn_at, turn_count;
 	uint8_t delay_step;        /* the next pause is 2^delay_step times the first */
 	uint32_t alternations;     /* since it was opened */
-	uint32_t opened_s;
 	uint32_t next_s;           /* when the next automatic mail may pass */
 	uint32_t mails[2];         /* hash of the newest Message-ID of each side: a retry is no turn */
 	uint64_t near[2];
